@@ -46,8 +46,8 @@ type Sequence struct {
 	Ops    []Op
 
 	// Text that survives parsing and printing and takes no part in execution.
-	Origin   string   // where it came from: run, seed, profile; provenance only
-	Fail     *FailAt  // what it showed when it was written; replay says whether it still does
+	Origin   string  // where it came from: run, seed, profile; provenance only
+	Fail     *FailAt // what it showed when it was written; replay says whether it still does
 	Comments []Comment
 }
 

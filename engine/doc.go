@@ -1,0 +1,2 @@
+// Package engine is a storage node engine for block devices.
+package engine
