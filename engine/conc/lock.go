@@ -10,7 +10,7 @@ type Mutex struct {
 
 // Lock waits until nobody holds m and takes it.
 func (m *Mutex) Lock() {
-	if active.Load() != nil {
+	if active != nil {
 		m.lockAtPoint()
 		return
 	}
@@ -18,7 +18,7 @@ func (m *Mutex) Lock() {
 }
 
 func (m *Mutex) lockAtPoint() {
-	m.obj.point(Lock, 0)
+	m.obj.point(OpLock, 0)
 	if !m.mu.TryLock() {
 		panic("conc: the scheduler let a thread lock a mutex that is held")
 	}
@@ -26,16 +26,16 @@ func (m *Mutex) lockAtPoint() {
 
 // TryLock takes m if nobody holds it, and reports whether it did.
 func (m *Mutex) TryLock() bool {
-	if active.Load() != nil {
-		m.obj.point(TryLock, 0)
+	if active != nil {
+		m.obj.point(OpTryLock, 0)
 	}
 	return m.mu.TryLock()
 }
 
 // Unlock releases m. Unlocking what is not locked panics.
 func (m *Mutex) Unlock() {
-	if active.Load() != nil {
-		m.obj.point(Unlock, 0)
+	if active != nil {
+		m.obj.point(OpUnlock, 0)
 	}
 	m.mu.Unlock()
 }
@@ -48,7 +48,7 @@ type RWMutex struct {
 
 // Lock waits until nobody holds m, for writing or reading, and takes it for writing.
 func (m *RWMutex) Lock() {
-	if active.Load() != nil {
+	if active != nil {
 		m.lockAtPoint()
 		return
 	}
@@ -56,7 +56,7 @@ func (m *RWMutex) Lock() {
 }
 
 func (m *RWMutex) lockAtPoint() {
-	m.obj.point(Lock, 0)
+	m.obj.point(OpLock, 0)
 	if !m.mu.TryLock() {
 		panic("conc: the scheduler let a thread lock a read-write mutex that is held")
 	}
@@ -64,15 +64,15 @@ func (m *RWMutex) lockAtPoint() {
 
 // Unlock releases m, held for writing.
 func (m *RWMutex) Unlock() {
-	if active.Load() != nil {
-		m.obj.point(Unlock, 0)
+	if active != nil {
+		m.obj.point(OpUnlock, 0)
 	}
 	m.mu.Unlock()
 }
 
 // RLock waits until nobody holds m for writing and takes it for reading.
 func (m *RWMutex) RLock() {
-	if active.Load() != nil {
+	if active != nil {
 		m.rlockAtPoint()
 		return
 	}
@@ -80,7 +80,7 @@ func (m *RWMutex) RLock() {
 }
 
 func (m *RWMutex) rlockAtPoint() {
-	m.obj.point(RLock, 0)
+	m.obj.point(OpRLock, 0)
 	if !m.mu.TryRLock() {
 		panic("conc: the scheduler let a thread read-lock a mutex that is held for writing")
 	}
@@ -88,16 +88,16 @@ func (m *RWMutex) rlockAtPoint() {
 
 // TryRLock takes m for reading if nobody holds it for writing, and reports whether it did.
 func (m *RWMutex) TryRLock() bool {
-	if active.Load() != nil {
-		m.obj.point(TryRLock, 0)
+	if active != nil {
+		m.obj.point(OpTryRLock, 0)
 	}
 	return m.mu.TryRLock()
 }
 
 // RUnlock releases m, held for reading.
 func (m *RWMutex) RUnlock() {
-	if active.Load() != nil {
-		m.obj.point(RUnlock, 0)
+	if active != nil {
+		m.obj.point(OpRUnlock, 0)
 	}
 	m.mu.RUnlock()
 }
