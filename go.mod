@@ -2,7 +2,10 @@ module github.com/shardproof/shardproof
 
 go 1.26.0
 
-require github.com/stretchr/testify v1.12.1
+require (
+	github.com/stretchr/testify v1.12.1
+	golang.org/x/sys v0.49.0
+)
 
 require (
 	github.com/google/go-cmp v0.7.0 // indirect
