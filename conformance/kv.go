@@ -74,6 +74,9 @@ func NewKV(f Factory, source DiskSource) *KV { return &KV{factory: f, disks: sou
 func (x *KV) Run(s *Sequence) Result {
 	x.begin(s)
 	x.execute()
+	if x.disk != nil {
+		x.stats.Requests, x.stats.Bytes = x.disk.requests, x.disk.written
+	}
 	r := Result{Failure: x.failure, Trace: x.trace.Sum(), Stats: x.stats, Err: x.fault}
 	x.abandon()
 	return r
@@ -90,19 +93,16 @@ func (x *KV) RunSpoiled(s *Sequence) Result {
 func (x *KV) Explain(s *Sequence) (Result, []Step) {
 	var steps []Step
 	x.record = func() {
-		steps = append(steps, Step{
-			Op:     string(x.op.AppendText(nil, s.Config.Page())),
-			Model:  x.want.text(x.op, s),
-			Engine: x.got.text(x.op, s),
-		})
+		step := Step{Op: string(x.op.AppendText(nil, s.Config.Page()))}
+		if f := x.failure; f != nil {
+			step.Model, step.Engine = f.Want, f.Got
+		} else {
+			step.Model, step.Engine = x.want.text(x.op, s), x.got.text(x.op, s)
+		}
+		steps = append(steps, step)
 	}
 	defer func() { x.record = nil }()
 	r := x.Run(s)
-	if f := r.Failure; f != nil && f.Field == "panic" && f.At < len(s.Ops) {
-		x.op, x.got, x.want = &s.Ops[f.At], answer{}, answer{}
-		x.record()
-		steps[len(steps)-1].Model, steps[len(steps)-1].Engine = f.Want, f.Got
-	}
 	return r, steps
 }
 
@@ -173,9 +173,6 @@ func (x *KV) finish() {
 		x.reboot() &&
 		x.wholeState() &&
 		x.shutdown()
-	if x.disk != nil {
-		x.stats.Requests, x.stats.Bytes = x.disk.requests, x.disk.written
-	}
 }
 
 // wholeState compares all there is, and reports whether it is as it should be.

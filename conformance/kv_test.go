@@ -156,6 +156,9 @@ func TestEverySpoiledAnswerIsFound(t *testing.T) {
 			again, steps := x.Explain(s)
 			require.Equal(t, r, again, "explained as run")
 			require.Len(t, steps, min(c.at+1, len(s.Ops)))
+			if c.at < len(s.Ops) {
+				require.Equal(t, Step{steps[c.at].Op, r.Failure.Want, r.Failure.Got}, steps[c.at], "the last step shows it")
+			}
 		})
 	}
 	for how := SpoilByte; how < spoilings; how++ {

@@ -103,6 +103,9 @@ func (x *KV) catch() {
 		Want:      "an answer",
 		Got:       "panic: " + text,
 	})
+	if x.record != nil && x.op != nil {
+		x.record()
+	}
 }
 
 // panicSite returns the function that panicked, without the module's name. It is called by the deferred function.

@@ -161,6 +161,7 @@ func (x *KV) poll(op *Op) {
 
 func (x *KV) wait(op *Op) {
 	if i, ok := x.chosen(op); ok {
+		x.settle()
 		x.effect = x.stateOf(i) != iosched.Persistent
 		x.got.err = x.target.Wait(context.Background(), x.deps[i])
 		x.waited(i)
@@ -168,6 +169,7 @@ func (x *KV) wait(op *Op) {
 }
 
 func (x *KV) sync() {
+	x.settle()
 	newest := len(x.deps) - 1
 	x.effect = newest >= 0 && x.stateOf(newest) != iosched.Persistent
 	x.got.err = x.target.Sync(context.Background())
