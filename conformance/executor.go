@@ -46,6 +46,7 @@ type Stats struct {
 	Operations uint64
 	NoEffect   uint64 // operations that changed nothing and returned nothing
 	Reads      uint64 // operations that returned bytes of a shard
+	Refused    uint64 // operations answered ErrFull
 	AboveCache uint64 // sequences whose live data outgrew the cache at some time
 	Kinds      [kindCount]uint64
 	Requests   uint64 // reads, writes and flushes the device saw

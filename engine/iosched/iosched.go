@@ -1,0 +1,155 @@
+// Package iosched submits writes to a disk and knows which of them a flush has made durable.
+//
+//	log, extent table, runs ──► Submit ──► disk ──► Reap ──► completed ──► Flush ──► durable
+//
+// Invariants
+//
+//	S1  No two writes in flight overlap.
+//	S2  A write is durable only if it completed before the submission of a flush that succeeded since.
+//	S3  At most one flush is in flight. What completes while it runs waits for the next one.
+//	S4  After the first failed write or flush nothing becomes durable any more, until Restart begins a new epoch: what
+//	    completed since the last good flush counts as lost for every purpose.
+//
+// A write's state is three numbers compared, so any number of owners share one flush without knowing of each other.
+//
+// Not here: who may write where, and in which order; the log, the extent table and the index each submit only what their own
+// invariants allow. Callers hold the store's lock.
+package iosched
+
+import (
+	"fmt"
+
+	"github.com/shardproof/shardproof/engine/disk"
+	"github.com/shardproof/shardproof/engine/fault"
+)
+
+// Write is one write from submission to durability. Its owner keeps it in place until it is durable or the epoch has ended;
+// the zero Write is ready for use, and a Write may be used again then.
+type Write struct {
+	request   disk.Request
+	completed uint64 // place in the order of completions; 0 while in flight. completed <= Sched.completions
+	epoch     uint32 // the Sched's epoch at submission: results of older epochs are void
+}
+
+// Completed reports whether the device has finished w without an error.
+func (w *Write) Completed() bool { return w.completed != 0 }
+
+// Sched is the queue of one disk.
+type Sched struct {
+	disk disk.Disk
+
+	inFlight []*Write // slot i has Tag i+1; nil slots are free
+	writes   int      // writes in flight
+
+	completions uint64 // writes that completed in this epoch
+	durable     uint64 // writes up to this place in the order are durable. durable <= completions
+	covering    uint64 // what the flush in flight will make durable
+	flush       disk.Request
+	flushing    bool
+
+	epoch uint32
+	err   error // the failure that ended the epoch; nil while all is well
+}
+
+// New returns a scheduler with nothing in flight. It does not own d.
+func New(d disk.Disk) *Sched { return &Sched{disk: d} }
+
+// Disk returns the disk below.
+func (s *Sched) Disk() disk.Disk { return s.disk }
+
+// Err returns the failure that ended the epoch, nil if none did.
+func (s *Sched) Err() error { return s.err }
+
+// Idle reports whether nothing is in flight.
+func (s *Sched) Idle() bool { return s.writes == 0 && !s.flushing }
+
+// Writes returns how many writes are in flight.
+func (s *Sched) Writes() int { return s.writes }
+
+// Durable reports whether w will survive any crash.
+func (s *Sched) Durable(w *Write) bool {
+	return w.completed != 0 && w.completed <= s.durable && w.epoch == s.epoch
+}
+
+// Undurable reports whether a write has completed that no flush covers yet, submitted or done.
+func (s *Sched) Undurable() bool {
+	return s.completions > s.durable && !(s.flushing && s.covering == s.completions)
+}
+
+// Submit hands a write of p at off bytes to the disk. p and w belong to the scheduler until w is durable or the epoch ends.
+// It panics if the write overlaps one in flight (S1).
+func (s *Sched) Submit(w *Write, p []byte, off int64) {
+	slot := -1
+	for i, o := range s.inFlight {
+		if o == nil {
+			slot = i
+			continue
+		}
+		if off < o.request.Off+int64(len(o.request.Data)) && o.request.Off < off+int64(len(p)) {
+			panic(fmt.Sprintf("iosched: write at %d+%d overlaps one in flight at %d+%d", off, len(p), o.request.Off, len(o.request.Data)))
+		}
+	}
+	if slot < 0 {
+		slot = len(s.inFlight)
+		s.inFlight = append(s.inFlight, nil)
+	}
+	s.inFlight[slot] = w
+	s.writes++
+	w.request = disk.Request{Kind: disk.Write, Off: off, Data: p, Tag: uint64(slot) + 1}
+	w.completed, w.epoch = 0, s.epoch
+	s.disk.Submit(&w.request)
+}
+
+// Flush submits a flush that will make every write completed by now durable. It does nothing while another flush is in flight
+// or after the epoch ended, and reports whether it submitted one.
+func (s *Sched) Flush() bool {
+	if s.flushing || s.err != nil {
+		return false
+	}
+	s.flushing, s.covering = true, s.completions
+	s.flush = disk.Request{Kind: disk.Flush}
+	s.disk.Submit(&s.flush)
+	return true
+}
+
+// Reap waits for one request to complete and takes note of it. It returns false when nothing is in flight.
+func (s *Sched) Reap() bool {
+	r := s.disk.Reap(true)
+	if r == nil {
+		return false
+	}
+	if r.Kind == disk.Flush {
+		s.flushed(r.Err)
+		return true
+	}
+	w := s.inFlight[r.Tag-1]
+	s.inFlight[r.Tag-1] = nil
+	s.writes--
+	w.request.Data = nil
+	switch {
+	case w.epoch != s.epoch:
+	case r.Err != nil:
+		s.fail(&fault.IO{Op: "write", Offset: r.Off, Err: r.Err})
+	case s.err == nil:
+		s.completions++
+		w.completed = s.completions
+	}
+	return true
+}
+
+func (s *Sched) flushed(err error) {
+	s.flushing = false
+	switch {
+	case err != nil:
+		s.fail(&fault.IO{Op: "flush", Err: err})
+	case s.err == nil:
+		s.durable = s.covering
+	}
+}
+
+// fail ends the epoch (S4).
+func (s *Sched) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}

@@ -1,0 +1,225 @@
+package log
+
+import (
+	"github.com/shardproof/shardproof/engine/chunk"
+	"github.com/shardproof/shardproof/engine/disk"
+	"github.com/shardproof/shardproof/engine/extent"
+	"github.com/shardproof/shardproof/engine/fault"
+)
+
+// Tail is where a recovered log ends.
+type Tail struct {
+	extent.Position        // of the next unit
+	Mutation        uint64 // number of the next mutation
+	Units           uint64 // replayed
+	Bytes           uint64 // of the units replayed
+	Unknown         bool   // units are lost whose keys nothing names: any answer could be wrong
+
+	index     int      // of Position's extent in the root's list
+	directory []byte   // of the last unit accepted
+	rewrite   []placed // accepted units whose durability nothing attests
+}
+
+// placed is where an accepted unit lies.
+type placed struct {
+	number uint64
+	place  chunk.Place
+	length uint32
+}
+
+// Applier takes what recovery finds, in the order of the log.
+type Applier interface {
+	// Apply takes a frame of the log: a put-part, a put-final or a tombstone. The header is valid during the call.
+	Apply(h *chunk.Header, loc chunk.Locator) error
+	// Damaged says that the mutation of id with that number was lost to damage.
+	Damaged(id chunk.ShardID, mutation uint64)
+}
+
+// Recover reads the log of table from its replay position to its end and hands every mutation to a. It notes in table.Root the
+// first number of every extent up to the end, and writes nothing. A device error ends it: an unreadable block is never taken
+// for the end of the log.
+func Recover(d disk.Disk, table *extent.Table, a Applier) (*Tail, error) {
+	root := &table.Root
+	s := scan{disk: d, root: root, geo: &root.Geometry, applier: a, number: root.Replay.Number, off: root.Replay.Offset}
+	s.block = disk.Aligned(int(s.geo.Logical))
+	s.mutation = root.NextMutation
+	s.attested = max(root.DurableThrough, root.Resume-1)
+	for s.list(s.index).Extent != root.Replay.Extent {
+		s.index++
+	}
+	for {
+		more, err := s.step()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			return s.finish(), nil
+		}
+	}
+}
+
+// scan is a recovery under way. It stands before unit number, which is expected at off in the listed extent index.
+type scan struct {
+	disk    disk.Disk
+	root    *extent.Root
+	geo     *extent.Geometry
+	applier Applier
+
+	number uint64
+	index  int
+	off    uint32
+
+	attested uint64 // units through this number are known to have been durable
+	tail     Tail
+	mutation uint64
+	accepted []placed
+	lastDir  []byte
+
+	block []byte // one logical block
+	unit  []byte // the unit being read
+}
+
+// list returns the i-th extent of the log.
+func (s *scan) list(i int) *extent.LogExtent { return &s.root.Log[i] }
+
+// step accepts one unit, or passes over a damaged one. It returns false at the end of the log.
+func (s *scan) step() (bool, error) {
+	if s.index+1 < len(s.root.Log) && s.list(s.index+1).First == s.number {
+		s.index, s.off = s.index+1, 0
+	}
+	var h header
+	whole, seen, err := s.read(&h, s.index, s.off, s.number)
+	if err != nil {
+		return false, err
+	}
+	at, off := s.index, s.off
+	if !whole && s.mayHaveMoved() {
+		var next header
+		moved, nextSeen, err := s.read(&next, s.index+1, 0, s.number)
+		if err != nil {
+			return false, err
+		}
+		if moved || nextSeen && !seen {
+			h, whole, seen, at, off = next, moved, nextSeen, s.index+1, 0
+		}
+	}
+	if whole {
+		return true, s.accept(&h, at, off)
+	}
+	from := position{at, off}
+	if seen {
+		from.off += s.geo.Physical
+	}
+	return s.hole(from)
+}
+
+// mayHaveMoved reports whether the unit may lie at the start of the next listed extent because it did not fit behind the last
+// one. Below the resume number the first numbers say it all (L6); above, a first number that is known and different denies it.
+func (s *scan) mayHaveMoved() bool {
+	return s.number >= s.root.Resume && s.index+1 < len(s.root.Log) && s.list(s.index+1).First == 0
+}
+
+// epochHolds applies L6 to the epoch of a unit.
+func (s *scan) epochHolds(h *header) bool {
+	if h.number >= s.root.Resume {
+		return h.epoch == s.root.Epoch
+	}
+	return h.epoch < s.root.Epoch
+}
+
+// place returns the place of an offset in the listed extent i.
+func (s *scan) place(i int, off uint32) chunk.Place {
+	l := s.list(i)
+	return chunk.Place{Extent: l.Extent, Generation: l.Generation, Offset: off}
+}
+
+// read looks for unit number at a place. seen says that its header is there, whole that its body is too; then s.unit holds it.
+func (s *scan) read(h *header, i int, off uint32, number uint64) (whole, seen bool, err error) {
+	if off+s.geo.Physical > s.geo.ExtentBytes {
+		return false, false, nil
+	}
+	at := s.place(i, off)
+	if err := s.readAt(s.block, at); err != nil {
+		return false, false, err
+	}
+	if !h.decode(s.block, at, s.geo) || h.number != number || !s.epochHolds(h) || h.length > s.geo.WindowBytes {
+		return false, false, nil
+	}
+	whole, err = s.readUnit(h)
+	return whole, true, err
+}
+
+// readUnit reads the whole unit of h into s.unit and reports whether it is that unit.
+func (s *scan) readUnit(h *header) (bool, error) {
+	if uint32(cap(s.unit)) < h.length {
+		s.unit = disk.Aligned(int(h.length))
+	}
+	s.unit = s.unit[:h.length]
+	off := s.geo.Base(h.place.Extent) + int64(h.place.Offset)
+	whole, err := disk.ReadUnit(s.disk, s.unit, off, func(u []byte) bool {
+		var again header
+		return again.decode(u, h.place, s.geo) && again == *h && h.bodyHolds(u)
+	})
+	if err != nil {
+		return false, &fault.IO{Op: "read", Offset: off, Err: err}
+	}
+	return whole, nil
+}
+
+func (s *scan) readAt(p []byte, at chunk.Place) error {
+	off := s.geo.Base(at.Extent) + int64(at.Offset)
+	if err := s.disk.Read(p, off); err != nil {
+		return &fault.IO{Op: "read", Offset: off, Err: err}
+	}
+	return nil
+}
+
+// accept applies the unit in s.unit and moves behind it.
+func (s *scan) accept(h *header, index int, off uint32) error {
+	err := h.eachFrame(s.unit, func(f *chunk.Header, loc chunk.Locator, _ []byte) error {
+		s.mutation = max(s.mutation, f.Mutation+1)
+		s.lastDir = appendDirectory(s.lastDir, f)
+		return s.applier.Apply(f, loc)
+	})
+	if err != nil {
+		return err
+	}
+	s.lastDir = s.lastDir[len(s.lastDir)-int(h.frames)*DirectoryBytes:]
+	s.accepted = append(s.accepted, placed{h.number, h.place, h.length})
+	if h.number >= s.root.Resume {
+		s.attested = max(s.attested, h.durableThrough)
+	}
+	s.tail.Units++
+	s.tail.Bytes += uint64(h.length)
+	s.enter(index, off)
+	s.off += h.length
+	s.number++
+	return nil
+}
+
+// enter moves to an offset of the listed extent index, noting the first numbers of extents entered.
+func (s *scan) enter(index int, off uint32) {
+	if off == 0 {
+		s.list(index).First = s.number
+	}
+	s.index, s.off = index, off
+}
+
+// finish describes the end of the log, and forgets the first numbers behind it: what comes there is still open.
+func (s *scan) finish() *Tail {
+	for i := s.index + 1; i < len(s.root.Log); i++ {
+		s.list(i).First = 0
+	}
+	if s.off == 0 {
+		s.list(s.index).First = s.number
+	}
+	at := s.list(s.index)
+	s.tail.Position = extent.Position{Number: s.number, Extent: at.Extent, Generation: at.Generation, Offset: s.off}
+	s.tail.index, s.tail.directory, s.tail.Mutation = s.index, s.lastDir, s.mutation
+	for _, p := range s.accepted {
+		if p.number > s.attested {
+			s.tail.rewrite = append(s.tail.rewrite, p)
+		}
+	}
+	return &s.tail
+}
