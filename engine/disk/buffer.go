@@ -1,0 +1,4 @@
+package disk
+
+// Aligned returns n bytes.
+func Aligned(n int) []byte { return make([]byte, n) }
