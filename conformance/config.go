@@ -1,5 +1,7 @@
 package conformance
 
+import "fmt"
+
 // Option is a knob of the store under test or of its disk: part of the test case, drawn by the generator, printed when it is
 // not at its default, put back to its default by the reducer when that keeps the failure.
 type Option uint8
@@ -29,21 +31,24 @@ type OptionInfo struct {
 	Max     uint32
 	Draw    []uint32 // what the generator draws from, simplest first
 	Doc     string
+
+	// Geometry options shape the store and its disk; the others, how disk and randomness behave.
+	Geometry bool
 }
 
 var options = [optionCount]OptionInfo{
-	OptBlock:       {"block", 64, 64, 4096, []uint32{64, 128, 512}, "bytes of a logical block"},
-	OptPhysical:    {"pblock", 1, 1, 64, []uint32{1, 2, 8}, "logical blocks in a physical one"},
-	OptPage:        {"page", 2, 1, 64, []uint32{2, 1, 4, 8}, "blocks in a page"},
-	OptExtent:      {"extent", 64, 16, 65536, []uint32{64, 48, 96, 128}, "blocks in an extent"},
-	OptExtents:     {"extents", 16, 11, 4096, []uint32{16, 11, 12, 24}, "extents on the disk"},
-	OptGroup:       {"group", 8, 2, 4096, []uint32{8, 4, 16}, "blocks in the largest group-commit unit"},
-	OptWindowUnits: {"windowunits", 4, 1, 64, []uint32{4, 1, 2, 8}, "log units in flight"},
-	OptWindow:      {"window", 32, 16, 4096, []uint32{32, 16, 64}, "blocks of log in flight"},
-	OptMemtable:    {"memtable", 16, 1, 65536, []uint32{16, 1, 4, 8, 64}, "entries of the memtable"},
-	OptReorder:     {"reorder", 0, 0, 1, []uint32{0, 1}, "complete requests out of order"},
-	OptUUIDBits:    {"uuidbits", 128, 2, 128, []uint32{128, 2, 4}, "bits of entropy in a UUID"},
-	OptSeed:        {"seed", 0, 0, 1<<32 - 1, nil, "seed of UUIDs and completion order"},
+	OptBlock:       {"block", 64, 64, 4096, []uint32{64, 128, 512}, "bytes of a logical block", true},
+	OptPhysical:    {"pblock", 1, 1, 64, []uint32{1, 2, 8}, "logical blocks in a physical one", true},
+	OptPage:        {"page", 2, 1, 64, []uint32{2, 1, 4, 8}, "blocks in a page", true},
+	OptExtent:      {"extent", 64, 16, 65536, []uint32{64, 48, 96, 128}, "blocks in an extent", true},
+	OptExtents:     {"extents", 16, 11, 4096, []uint32{16, 11, 12, 24}, "extents on the disk", true},
+	OptGroup:       {"group", 8, 2, 4096, []uint32{8, 4, 16}, "blocks in the largest group-commit unit", true},
+	OptWindowUnits: {"windowunits", 4, 1, 64, []uint32{4, 1, 2, 8}, "log units in flight", true},
+	OptWindow:      {"window", 32, 16, 4096, []uint32{32, 16, 64}, "blocks of log in flight", true},
+	OptMemtable:    {"memtable", 16, 1, 65536, []uint32{16, 1, 4, 8, 64}, "entries of the memtable", true},
+	OptReorder:     {"reorder", 0, 0, 1, []uint32{0, 1}, "complete requests out of order", false},
+	OptUUIDBits:    {"uuidbits", 128, 2, 128, []uint32{128, 2, 4}, "bits of entropy in a UUID", false},
+	OptSeed:        {"seed", 0, 0, 1<<32 - 1, nil, "seed of UUIDs and completion order", false},
 }
 
 // Info returns the description of o.
@@ -53,13 +58,14 @@ func (o Option) Info() *OptionInfo { return &options[o] }
 type Config struct{ values [optionCount]uint32 }
 
 // DefaultConfig returns every option at its default.
-func DefaultConfig() Config {
-	var c Config
+func DefaultConfig() Config { return defaultConfig }
+
+var defaultConfig = func() (c Config) {
 	for o := range optionCount {
 		c.values[o] = options[o].Default
 	}
 	return c
-}
+}()
 
 // Get returns the value of o.
 func (c *Config) Get(o Option) uint32 { return c.values[o] }
@@ -69,3 +75,53 @@ func (c *Config) Set(o Option, v uint32) { c.values[o] = v }
 
 // Page returns the bytes of a page.
 func (c *Config) Page() uint32 { return c.values[OptBlock] * c.values[OptPage] }
+
+// ValueMax returns the bytes of the longest value a store of this shape takes for sure. A frame with its header and trailer,
+// in a unit with its own header and directory, must fit an extent and the window; 300 bytes are enough for all of these.
+func (c *Config) ValueMax() uint32 {
+	return min(c.values[OptExtent], c.values[OptWindow])*c.values[OptBlock] - 300
+}
+
+// Check returns what makes the options unfit for a store, or nil. Every Config that is drawn, parsed or tried passes it.
+func (c *Config) Check() error {
+	for o := range optionCount {
+		info, v := &options[o], c.values[o]
+		if v < info.Min || v > info.Max {
+			return fmt.Errorf("option %s is %d, not within %d..%d", info.Name, v, info.Min, info.Max)
+		}
+	}
+	v := &c.values
+	switch {
+	case v[OptBlock]&(v[OptBlock]-1) != 0:
+		return fmt.Errorf("option block is %d, not a power of two", v[OptBlock])
+	case v[OptPhysical]&(v[OptPhysical]-1) != 0:
+		return fmt.Errorf("option pblock is %d, not a power of two", v[OptPhysical])
+	case v[OptExtent]%v[OptPhysical] != 0:
+		return fmt.Errorf("option extent is %d, not a multiple of pblock=%d", v[OptExtent], v[OptPhysical])
+	case v[OptPhysical]*v[OptBlock] > 1<<16:
+		return fmt.Errorf("option pblock is %d, more than 64 KiB", v[OptPhysical])
+	case v[OptExtent] < 8*v[OptPhysical]:
+		return fmt.Errorf("option extent is %d, less than eight of pblock=%d", v[OptExtent], v[OptPhysical])
+	case v[OptWindow] < 4*v[OptPhysical]:
+		return fmt.Errorf("option window is %d, less than four of pblock=%d", v[OptWindow], v[OptPhysical])
+	case v[OptWindow]%v[OptPhysical] != 0:
+		return fmt.Errorf("option window is %d, not a multiple of pblock=%d", v[OptWindow], v[OptPhysical])
+	case v[OptGroup] < v[OptPhysical]:
+		return fmt.Errorf("option group is %d, less than pblock=%d", v[OptGroup], v[OptPhysical])
+	case v[OptGroup] > v[OptExtent]:
+		return fmt.Errorf("option group is %d, more than extent=%d", v[OptGroup], v[OptExtent])
+	case v[OptWindow] < v[OptGroup]:
+		return fmt.Errorf("option window is %d, less than group=%d", v[OptWindow], v[OptGroup])
+	}
+	return nil
+}
+
+// optionNamed returns the option of that name.
+func optionNamed(name string) (Option, bool) {
+	for o := range optionCount {
+		if options[o].Name == name {
+			return o, true
+		}
+	}
+	return 0, false
+}

@@ -1,5 +1,7 @@
 package conformance
 
+import "errors"
+
 // Executor runs sequences of one suite, one at a time, each from a fresh store on a cleared disk. Run is deterministic: equal
 // sequences give equal results, trace hash included. An Executor is used by one goroutine; every worker has its own.
 type Executor interface {
@@ -12,6 +14,30 @@ type Result struct {
 	Failure *Failure // nil: every property held
 	Trace   uint64   // hash of every operation, answer and device request, in order
 	Stats   Stats
+	Err     error // the sequence could not be run to its end: neither pass nor failure; ErrStale, or a fault of the harness
+}
+
+// ErrStale is returned for a sequence that records a choice which no longer applies: nothing is known of it.
+var ErrStale = errors.New("the sequence holds a choice that no longer applies")
+
+// Step is one operation of an explained run.
+type Step struct {
+	Op     string // the operation's line of text
+	Model  string // the model's answer
+	Engine string // the answer of the store under test
+}
+
+// Explainer is an Executor that can say what happened at each step: one Step for each operation up to the one that failed.
+// Explain runs s as Run does and gives the same Result.
+type Explainer interface {
+	Explain(s *Sequence) (Result, []Step)
+}
+
+// Liar is an Executor that can be made to lie: RunSpoiled runs s as Run does, with the first answer of the store under test
+// that returns bytes falsified before it is compared. A sequence without such an answer is run unchanged. It exists so that
+// every run can show that its alarm rings.
+type Liar interface {
+	RunSpoiled(s *Sequence) Result
 }
 
 // Stats counts what the executed sequences did; Add sums them. They decide whether a rate is honest.
@@ -20,6 +46,7 @@ type Stats struct {
 	Operations uint64
 	NoEffect   uint64 // operations that changed nothing and returned nothing
 	Reads      uint64 // operations that returned bytes of a shard
+	Refused    uint64 // operations answered ErrFull
 	AboveCache uint64 // sequences whose live data outgrew the cache at some time
 	Kinds      [kindCount]uint64
 	Requests   uint64 // reads, writes and flushes the device saw

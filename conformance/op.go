@@ -41,8 +41,9 @@ type Op struct {
 // Sequence is a test case and nothing else: what is generated, executed, reduced, stored and replayed. It records every choice,
 // so it replays without the generator that made it. Sequences are always valid: an operation whose target is gone does nothing.
 type Sequence struct {
-	Suite  string // which executor runs it
-	Config Config // the geometry and the knobs: part of the test, reduced like the rest
+	Suite  string    // which executor runs it
+	Config Config    // the geometry and the knobs: part of the test, reduced like the rest
+	Keys   []KeyDecl // only keys with bytes of their own
 	Ops    []Op
 
 	// Text that survives parsing and printing and takes no part in execution.
@@ -57,16 +58,28 @@ type FailAt struct {
 	Signature Signature
 }
 
-// Comment is a line (or trailing) comment and the place it belongs to: before the operation of index Before, -1 for the header.
+// Comment is a line of its own above another line, or the end of that line.
 type Comment struct {
-	Before int
-	Text   string
+	Before   int    // index of the operation it stands above, or one of the PlaceX; len(Ops) is below the last operation
+	Trailing bool   // it stands on the line itself
+	Text     string // all that follows the #, without trailing blanks
 }
+
+// The lines of the header, as places of comments. The key lines count down from PlaceKey.
+const (
+	PlaceMagic = -1 - iota
+	PlaceSuite
+	PlaceOptions
+	PlaceOrigin
+	PlaceFail
+	PlaceKey
+)
 
 // Clone returns a copy of s that shares nothing with it.
 func (s *Sequence) Clone() *Sequence {
 	c := *s
 	c.Ops = append([]Op(nil), s.Ops...)
+	c.Keys = append([]KeyDecl(nil), s.Keys...)
 	c.Comments = append([]Comment(nil), s.Comments...)
 	if s.Fail != nil {
 		f := *s.Fail

@@ -1,0 +1,177 @@
+package conformance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/iosched"
+)
+
+// answer is what an operation returned: by the store under test, or by the model. Which fields mean something depends on the
+// kind; the others are zero on both sides.
+type answer struct {
+	err   error
+	value []byte           // get
+	ids   []engine.ShardID // list
+	count int              // pump: requests completed; put and delete: the mutation's number
+	state iosched.State    // poll, wait, sync: of the chosen dependency
+	joint iosched.State    // poll: of the chosen dependency and the newest together
+}
+
+// trace adds a to t.
+func (a *answer) trace(t *Trace) {
+	t.Word(uint64(classOf(a.err)) | uint64(a.state)<<8 | uint64(a.joint)<<16 | uint64(len(a.ids))<<24)
+	t.Word(uint64(a.count))
+	t.Bytes(a.value)
+	for i := range a.ids {
+		t.Bytes(a.ids[i][:])
+	}
+}
+
+// differs returns the name of the first field in which got is not want, and the site of the difference; "" where they agree.
+func (got *answer) differs(want *answer) (field, site string) {
+	switch {
+	case classOf(got.err) != classOf(want.err):
+		return "error", siteOf(got.err)
+	case !bytes.Equal(got.value, want.value):
+		return "value", ""
+	case !slices.Equal(got.ids, want.ids):
+		return "ids", ""
+	case got.count != want.count:
+		return "count", ""
+	case got.state != want.state:
+		return "state", got.state.String()
+	case got.joint != want.joint:
+		return "joint state", got.joint.String()
+	}
+	return "", ""
+}
+
+// text prints a as an answer to op, for people. Shards are named as in s.
+func (a *answer) text(op *Op, s *Sequence) string {
+	if a.err != nil {
+		return errorText(a.err)
+	}
+	switch op.Kind {
+	case KindGet:
+		return valueText(a.value)
+	case KindList:
+		return idsText(a.ids, s)
+	case KindPut, KindDelete:
+		return fmt.Sprintf("ok dep=%d", a.count)
+	case KindPump:
+		return fmt.Sprintf("%d completed", a.count)
+	case KindPoll:
+		if a.joint != a.state {
+			return fmt.Sprintf("%v, with the newest %v", a.state, a.joint)
+		}
+		return a.state.String()
+	case KindWait, KindSync:
+		return "ok, " + a.state.String()
+	}
+	return "ok"
+}
+
+// errorClass says what an error means to a caller. Two errors of one class are the same answer.
+type errorClass uint8
+
+const (
+	classOK errorClass = iota
+	classNotFound
+	classTooLarge
+	classFull
+	classClosed
+	classIO
+	classCorrupt
+	classReadOnly
+	classVersion
+	classNoStore
+	classOther
+)
+
+var classes = [classOther]struct {
+	err  error
+	name string
+}{
+	classOK:       {nil, "ok"},
+	classNotFound: {engine.ErrNotFound, "not-found"},
+	classTooLarge: {engine.ErrTooLarge, "too-large"},
+	classFull:     {engine.ErrFull, "full"},
+	classClosed:   {engine.ErrClosed, "closed"},
+	classIO:       {engine.ErrIO, "io"},
+	classCorrupt:  {engine.ErrCorrupt, "corrupt"},
+	classReadOnly: {engine.ErrReadOnly, "read-only"},
+	classVersion:  {engine.ErrVersion, "version"},
+	classNoStore:  {engine.ErrNoStore, "no-store"},
+}
+
+func classOf(err error) errorClass {
+	if err == nil {
+		return classOK
+	}
+	for c := classNotFound; c < classOther; c++ {
+		if errors.Is(err, classes[c].err) {
+			return c
+		}
+	}
+	return classOther
+}
+
+// siteOf normalizes an error for a signature: its class and, where there is one, the check that failed; else its text without
+// numbers.
+func siteOf(err error) string {
+	var corrupt *engine.CorruptError
+	switch class := classOf(err); {
+	case errors.As(err, &corrupt):
+		return "corrupt-" + siteText(corrupt.Check)
+	case class != classOther:
+		return classes[class].name
+	}
+	return siteText(err.Error())
+}
+
+// siteText makes one word of s, without digits: they differ from run to run of the reducer.
+func siteText(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	words := strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r >= '0' && r <= '9' })
+	return strings.Join(words, "-")
+}
+
+func errorText(err error) string {
+	if c := classOf(err); c == classNotFound {
+		return "not found"
+	}
+	return err.Error()
+}
+
+// valueText prints a value as its length and the start of its hash: enough to see which of two values it is.
+func valueText(p []byte) string { return fmt.Sprintf("%d B %04x…", len(p), ContentSum(p)>>48) }
+
+// idsText prints ids as the keys of s they belong to, hexadecimal where none does.
+func idsText(ids []engine.ShardID, s *Sequence) string {
+	const most = 12
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d ids:", len(ids))
+	for i, id := range ids {
+		if i == most {
+			b.WriteString(" …")
+			break
+		}
+		b.WriteString(" " + keyText(id, s))
+	}
+	return strings.TrimSuffix(b.String(), ":")
+}
+
+// keyText returns the name of the key of s with that id, hexadecimal where there is none.
+func keyText(id engine.ShardID, s *Sequence) string {
+	for i := range s.Ops {
+		if k := s.Ops[i].Key; k != NoKey && s.ShardID(k) == id {
+			return fmt.Sprintf("k%d", k)
+		}
+	}
+	return fmt.Sprintf("%x", id[:])
+}

@@ -1,0 +1,241 @@
+package bugs
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// The text of an edit:
+//
+//	conformance-edit 1
+//	id       flush-forgets-one
+//	issue    3                     one of the sixteen known issues; left out for other bugs
+//	property EQ PERSIST            any of which may catch it
+//	profile  kv
+//	note     The run lacks the last entry of the memtable.
+//	note     A note may go on over several lines.
+//	# A line that begins with # is a comment, except inside a body.
+//
+//	file engine/index/run.go
+//	find
+//	|	for i := range entries {
+//	replace
+//	|	for i := range entries[1:] {
+//
+// Each line of a body begins with a bar; what follows it is the line of source, tabs and all. A body ends where no bar begins a
+// line. A find has at least one line and matches exactly once, whole lines only; a replace may have none. A file has one or
+// several pairs of find and replace, which must not overlap, and an edit one or several files. Fields stand in any order before
+// the first file, each once, note as often as needed. Anything else is an error.
+const magic = "conformance-edit 1"
+
+// Bounds, so that reading an edit takes bounded memory.
+const textBytesMax = 1 << 20
+
+// SyntaxError says where a text stops being an edit. Parse returns no other error.
+type SyntaxError struct {
+	Line   int // from 1
+	Column int // in bytes, from 1
+	Msg    string
+}
+
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Msg)
+}
+
+// Parse reads the text of an edit. Any text gives an Edit or a *SyntaxError.
+func Parse(text string) (*Edit, error) {
+	if len(text) > textBytesMax {
+		return nil, &SyntaxError{1, 1, fmt.Sprintf("the file is longer than %d bytes", textBytesMax)}
+	}
+	p := &parser{seen: map[string]bool{}}
+	if text != "" {
+		p.lines = strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	}
+	if err := p.edit(); err != nil {
+		return nil, err
+	}
+	return &p.out, nil
+}
+
+type parser struct {
+	lines []string
+	next  int // index of the next line; the current one is next-1
+	out   Edit
+	seen  map[string]bool
+}
+
+// edit reads everything. Its error is a *SyntaxError; the type is the interface so that nil stays nil.
+func (p *parser) edit() error {
+	line, ok := p.line()
+	if !ok || line != magic {
+		return p.errorf(1, "an edit begins with %q", magic)
+	}
+	for {
+		line, ok := p.line()
+		if !ok {
+			break
+		}
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := p.statement(line); err != nil {
+			return err
+		}
+	}
+	return p.complete()
+}
+
+func (p *parser) line() (string, bool) {
+	p.next++
+	if p.next > len(p.lines) {
+		return "", false
+	}
+	return p.lines[p.next-1], true
+}
+
+func (p *parser) errorf(column int, format string, args ...any) error {
+	return &SyntaxError{Line: max(p.next, 1), Column: column, Msg: fmt.Sprintf(format, args...)}
+}
+
+// statement reads one line that is neither empty, nor a comment, nor part of a body.
+func (p *parser) statement(line string) error {
+	if !utf8.ValidString(line) {
+		return p.errorf(1, "not UTF-8")
+	}
+	word, rest, _ := strings.Cut(line, " ")
+	value := strings.TrimLeft(rest, " ")
+	column := len(line) - len(value) + 1
+	switch word {
+	case "file":
+		return p.file(value, column)
+	case "find":
+		if value != "" {
+			return p.errorf(column, "find stands alone on its line")
+		}
+		return p.change()
+	case "replace":
+		return p.errorf(1, "a replace without its find")
+	case "id", "issue", "property", "profile", "note":
+		return p.field(word, value, column)
+	}
+	if line[0] == '|' {
+		return p.errorf(1, "a body without find or replace")
+	}
+	return p.errorf(1, "unknown word %q", word)
+}
+
+// field reads one line of the header.
+func (p *parser) field(name, value string, column int) error {
+	switch {
+	case len(p.out.Files) > 0:
+		return p.errorf(1, "%s stands before the first file", name)
+	case value == "" || value != strings.TrimSpace(value):
+		return p.errorf(column, "%s needs a value, without blanks around it", name)
+	case p.seen[name] && name != "note":
+		return p.errorf(1, "%s is given twice", name)
+	}
+	p.seen[name] = true
+	switch name {
+	case "id":
+		if !isID(value) {
+			return p.errorf(column, "an id consists of a-z, 0-9 and -")
+		}
+		p.out.ID = value
+	case "issue":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || itoa(n) != value {
+			return p.errorf(column, "an issue is a number from 1")
+		}
+		p.out.Issue = n
+	case "property":
+		p.out.Properties = strings.Fields(value)
+	case "profile":
+		p.out.Profile = value
+	case "note":
+		if p.out.Note != "" {
+			p.out.Note += "\n"
+		}
+		p.out.Note += value
+	}
+	return nil
+}
+
+// file begins the edits of one file.
+func (p *parser) file(name string, column int) error {
+	if name == "" || path.Clean(name) != name || path.IsAbs(name) || strings.HasPrefix(name, "../") || name == ".." ||
+		strings.ContainsAny(name, " \\\t\r:") {
+		return p.errorf(column, "a file is a path below the root of the module, with slashes")
+	}
+	for i := range p.out.Files {
+		if p.out.Files[i].Path == name {
+			return p.errorf(column, "%s is edited above already", name)
+		}
+	}
+	if err := p.fileComplete(); err != nil {
+		return err
+	}
+	p.out.Files = append(p.out.Files, File{Path: name})
+	return nil
+}
+
+// change reads a find and its replace.
+func (p *parser) change() error {
+	if len(p.out.Files) == 0 {
+		return p.errorf(1, "find stands below a file")
+	}
+	c := Change{Line: p.next, Find: p.body()}
+	if c.Find == "" {
+		return p.errorf(1, "a find has at least one line, beginning with a bar")
+	}
+	if line, ok := p.line(); !ok || line != "replace" {
+		return p.errorf(1, "a find is followed by its replace")
+	}
+	c.Replace = p.body()
+	if c.Replace == c.Find {
+		return p.errorf(1, "find and replace are the same")
+	}
+	f := &p.out.Files[len(p.out.Files)-1]
+	f.Changes = append(f.Changes, c)
+	return nil
+}
+
+// body reads lines that begin with a bar.
+func (p *parser) body() string {
+	var b strings.Builder
+	for p.next < len(p.lines) && strings.HasPrefix(p.lines[p.next], "|") {
+		b.WriteString(p.lines[p.next][1:])
+		b.WriteByte('\n')
+		p.next++
+	}
+	return b.String()
+}
+
+// complete checks that nothing is missing.
+func (p *parser) complete() error {
+	for _, name := range []string{"id", "property", "profile", "note"} {
+		if !p.seen[name] {
+			return p.errorf(1, "the edit has no %s", name)
+		}
+	}
+	if len(p.out.Files) == 0 {
+		return p.errorf(1, "the edit has no file")
+	}
+	return p.fileComplete()
+}
+
+// fileComplete checks that the file begun last has changes.
+func (p *parser) fileComplete() error {
+	if n := len(p.out.Files); n > 0 && len(p.out.Files[n-1].Changes) == 0 {
+		return p.errorf(1, "nothing is changed in %s", p.out.Files[n-1].Path)
+	}
+	return nil
+}
+
+func isID(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,222 @@
+package conformance
+
+import (
+	"fmt"
+
+	"github.com/shardproof/shardproof/engine/disk"
+)
+
+// TraceDisk stands between the store under test and its disk. It feeds the trace with every request and every read, finds
+// requests that break the protocol of package disk, and, where asked to, completes requests in an order of its own.
+//
+//	store ──► TraceDisk: trace, audit, order ──► the disk
+//
+// Rules it audits, each a fault of the store:
+//
+//	overlap            two writes in flight cover the same byte
+//	unaligned          an offset or a length is no multiple of the logical block, or a write is empty
+//	out-of-range       a request reaches beyond the device
+//	submitted-twice    a request is submitted while in flight
+//	changed-in-flight  the data of a write changed between Submit and Reap
+//
+// Reordering holds every request back until it is reaped; which one that is, a generator seeded by the sequence says. A disk with
+// a volatile cache must then be told of completion by the Submit below, so it takes a flush for later than the store submitted
+// it: such a disk brings its own order and is traced without.
+//
+// It allocates nothing per request. It is used by one goroutine. Not seen here: what the bytes mean.
+type TraceDisk struct {
+	inner   disk.Disk
+	info    disk.Info
+	trace   *Trace
+	reorder bool
+	random  uint64
+
+	flying    []flight // in the order submitted
+	scratch   []byte   // for Ask on a disk that is no Asker
+	violation *Violation
+
+	requests uint64 // reads, writes and flushes so far
+	written  uint64 // bytes
+}
+
+// flight is a request in flight and the content it was submitted with.
+type flight struct {
+	request *disk.Request
+	sum     uint64
+}
+
+// Violation is the first request of a sequence that broke a rule.
+type Violation struct {
+	Rule    string
+	Request string // the request, in words
+}
+
+// What a trace word says, in its lowest byte; writes and flushes go by their disk.RequestKind.
+const (
+	traceRead = iota + 16
+	traceUnit
+	traceAsk
+	traceReap
+	traceEmpty // a reap that found nothing complete
+)
+
+// Reset puts d before inner, with nothing in flight and nothing counted.
+func (d *TraceDisk) Reset(inner disk.Disk, t *Trace, reorder bool, seed uint64) {
+	*d = TraceDisk{
+		inner: inner, info: inner.Info(), trace: t, reorder: reorder, random: mix64(seed),
+		flying: d.flying[:0], scratch: d.scratch,
+	}
+	if n := 16 * d.info.PhysicalBlock; len(d.scratch) != n {
+		d.scratch = make([]byte, n)
+	}
+}
+
+// Violation returns the first broken rule, or nil.
+func (d *TraceDisk) Violation() *Violation { return d.violation }
+
+// Flying returns how many requests are in flight.
+func (d *TraceDisk) Flying() int { return len(d.flying) }
+
+// Info describes the disk below.
+func (d *TraceDisk) Info() disk.Info { return d.info }
+
+// Close does nothing: the disk below belongs to its source.
+func (d *TraceDisk) Close() error { return nil }
+
+// Read fills p from off.
+func (d *TraceDisk) Read(p []byte, off int64) error {
+	d.audit("read", off, len(p))
+	d.requests++
+	err := d.inner.Read(p, off)
+	d.traceRange(traceRead, off, len(p), err)
+	if err == nil {
+		d.trace.Bytes(p)
+	}
+	return err
+}
+
+// Ask forwards the question.
+func (d *TraceDisk) Ask(off, size int64, pred func(off int64, block []byte) bool) (bool, error) {
+	d.audit("ask", off, int(size))
+	d.requests++
+	yes, err := disk.Ask(d.inner, d.scratch, off, size, pred)
+	d.traceRange(traceAsk, off, int(size), err)
+	d.trace.Word(bit(yes))
+	return yes, err
+}
+
+// ReadUnit forwards the read.
+func (d *TraceDisk) ReadUnit(p []byte, off int64, check func(p []byte) bool) (bool, error) {
+	d.audit("read unit", off, len(p))
+	d.requests++
+	whole, err := disk.ReadUnit(d.inner, p, off, check)
+	d.traceRange(traceUnit, off, len(p), err)
+	if whole && err == nil {
+		d.trace.Bytes(p)
+	}
+	return whole, err
+}
+
+// Submit begins r.
+func (d *TraceDisk) Submit(r *disk.Request) {
+	d.auditRequest(r)
+	d.requests++
+	d.written += uint64(len(r.Data))
+	f := flight{request: r, sum: ContentSum(r.Data)}
+	d.trace.Word(uint64(r.Kind) | bit(r.FUA)<<8 | uint64(len(r.Data))<<16)
+	d.trace.Word(uint64(r.Off))
+	d.trace.Word(f.sum)
+	d.flying = append(d.flying, f)
+	if !d.reorder {
+		d.inner.Submit(r)
+	}
+}
+
+// Reap returns a request that is complete.
+func (d *TraceDisk) Reap(wait bool) *disk.Request {
+	r := d.next(wait)
+	if r == nil {
+		d.trace.Word(traceEmpty)
+		return nil
+	}
+	for i := range d.flying {
+		if d.flying[i].request != r {
+			continue
+		}
+		if d.flying[i].sum != ContentSum(r.Data) {
+			d.violate("changed-in-flight", r.Kind.String(), r.Off, len(r.Data))
+		}
+		d.trace.Word(traceReap | uint64(i)<<8 | bit(r.Err != nil)<<56)
+		d.flying = append(d.flying[:i], d.flying[i+1:]...)
+		break
+	}
+	return r
+}
+
+// next returns the request that completes now: the one the disk below says, or one drawn from those held back. Where the store
+// does not wait, a drawn one may still be under way.
+func (d *TraceDisk) next(wait bool) *disk.Request {
+	switch {
+	case !d.reorder:
+		return d.inner.Reap(wait)
+	case len(d.flying) == 0, !wait && d.draw(4) == 0:
+		return nil
+	}
+	r := d.flying[d.draw(len(d.flying))].request
+	d.inner.Submit(r)
+	for {
+		if done := d.inner.Reap(true); done == r || done == nil {
+			return done
+		}
+	}
+}
+
+// draw returns a number below n, close enough to evenly for a queue's depth.
+func (d *TraceDisk) draw(n int) int {
+	d.random += traceIncrement
+	return int(mix64(d.random) >> 32 * uint64(n) >> 32)
+}
+
+func (d *TraceDisk) auditRequest(r *disk.Request) {
+	write := r.Kind == disk.Write
+	if write {
+		d.audit("write", r.Off, len(r.Data))
+	}
+	for i := range d.flying {
+		other := d.flying[i].request
+		switch {
+		case other == r:
+			d.violate("submitted-twice", r.Kind.String(), r.Off, len(r.Data))
+		case !write || other.Kind != disk.Write:
+		case r.Off < other.Off+int64(len(other.Data)) && other.Off < r.Off+int64(len(r.Data)):
+			d.violate("overlap", r.Kind.String(), r.Off, len(r.Data))
+		}
+	}
+}
+
+func (d *TraceDisk) audit(what string, off int64, n int) {
+	if (off|int64(n))&int64(d.info.LogicalBlock-1) != 0 || n == 0 {
+		d.violate("unaligned", what, off, n)
+	}
+	if off < 0 || off > d.info.Size || int64(n) > d.info.Size-off {
+		d.violate("out-of-range", what, off, n)
+	}
+}
+
+func (d *TraceDisk) violate(rule, what string, off int64, n int) {
+	if d.violation == nil {
+		d.violation = &Violation{rule, fmt.Sprintf("request %d: %s of %d B at %d", d.requests+1, what, n, off)}
+	}
+}
+
+func (d *TraceDisk) traceRange(what uint64, off int64, n int, err error) {
+	d.trace.Word(what | uint64(n)<<16 | bit(err != nil)<<56)
+	d.trace.Word(uint64(off))
+}
+
+func bit(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,110 @@
+package conformance
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestKindTableIsWhole(t *testing.T) {
+	header := []string{magicWord, "suite", "options", "origin", "fail", "key"}
+	names := map[string]bool{}
+	for k := KindNone + 1; k < kindCount; k++ {
+		i := k.Info()
+		t.Run(i.Name, func(t *testing.T) {
+			require.NotEmpty(t, i.Name)
+			require.False(t, names[i.Name], "a name is never reused")
+			names[i.Name] = true
+			require.NotContains(t, header, i.Name)
+			require.NotEmpty(t, i.Suites)
+			for _, s := range i.Suites {
+				require.Contains(t, Suites, s)
+			}
+			require.GreaterOrEqual(t, i.Since, 1)
+			require.LessOrEqual(t, i.Since, Opset)
+			require.NotEmpty(t, i.Doc)
+			require.NotZero(t, i.Group)
+			for _, simpler := range i.Simpler {
+				require.Less(t, simpler.Info().Rank, i.Rank, "simpler kinds have a smaller rank")
+				require.Subset(t, simpler.Info().Suites, i.Suites)
+			}
+			used := map[Field]bool{}
+			for n, a := range i.Args {
+				require.False(t, used[a.Field], "two arguments in one field")
+				used[a.Field] = true
+				require.Equal(t, a.Role == RoleKey, a.Name == "", "keys alone have no name")
+				require.True(t, a.Name != "" || n == 0, "the bare word comes first")
+				o := NewOp(k)
+				o.Set(a.Field, a.Max)
+				require.Equal(t, a.Max, o.Get(a.Field), "the field holds the largest value")
+			}
+		})
+	}
+}
+
+// The numbers and names are part of every file and fuzz input: this list only grows.
+func TestKindNumbersAreStable(t *testing.T) {
+	stable := []string{"none", "get", "poll", "list", "put", "delete", "pump", "wait", "sync", "flush", "check", "reboot"}
+	for k, name := range stable {
+		require.Equal(t, name, Kind(k).String())
+	}
+	require.Len(t, kinds, len(stable))
+}
+
+func TestKeysHaveDistinctIDs(t *testing.T) {
+	seen := make(map[[16]byte]KeyID, 1<<16)
+	for k := range int(NoKey) {
+		id := ShardIDOf(KeyID(k))
+		other, ok := seen[id]
+		require.False(t, ok, "k%d and k%d are both %x", k, other, id)
+		seen[id] = KeyID(k)
+	}
+}
+
+func TestUnusualKeysAreWhatTheTableSays(t *testing.T) {
+	id := func(k KeyID) []byte { i := ShardIDOf(k); return i[:] }
+	require.Equal(t, make([]byte, 16), id(7))
+	require.Equal(t, bytes.Repeat([]byte{0xff}, 16), id(15))
+	for _, k := range []KeyID{39, 55, 71, 10_007} { // k+1 by number in its last eight bytes
+		require.Equal(t, id(k - 1)[:15], id(k)[:15])
+		require.Equal(t, id(k - 1)[15]+1, id(k)[15])
+	}
+	for _, k := range []KeyID{47, 63, 79} {
+		require.Equal(t, id(k - 1)[:15], id(k)[:15])
+		require.NotEqual(t, id(k - 1)[15]+1, id(k)[15])
+	}
+}
+
+func TestValuesAreAppendedAndDiffer(t *testing.T) {
+	var seen []string
+	for fill := range uint32(1000) {
+		v := AppendValue([]byte("x"), 9, fill)
+		require.Len(t, v, 10)
+		require.Equal(t, byte('x'), v[0])
+		require.Equal(t, v[:6], AppendValue([]byte("x"), 5, fill), "one fill, one beginning")
+		seen = append(seen, string(v))
+	}
+	slices.Sort(seen)
+	require.Len(t, slices.Compact(seen), 1000)
+	require.Equal(t, make([]byte, 13), AppendValue(nil, 13, FillZeros))
+	require.Equal(t, bytes.Repeat([]byte{0xff}, 13), AppendValue(nil, 13, FillOnes))
+	require.Zero(t, testing.AllocsPerRun(100, func() { seen[0] = "" }))
+}
+
+func TestOptionDrawsAreFit(t *testing.T) {
+	c := DefaultConfig()
+	require.NoError(t, c.Check())
+	for o := range optionCount {
+		i := o.Info()
+		require.NotEmpty(t, i.Name)
+		require.NotEmpty(t, i.Doc)
+		for n, v := range i.Draw {
+			require.True(t, v >= i.Min && v <= i.Max, "%s=%d", i.Name, v)
+			if n == 0 {
+				require.Equal(t, i.Default, v, "the simplest value to draw is the default")
+			}
+		}
+	}
+}

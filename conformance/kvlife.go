@@ -1,0 +1,135 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/disk"
+)
+
+// format makes an empty store on a blank disk and opens it. A geometry that the store cannot have is no counterexample: the
+// sequence asks for what does not exist, so it could not be run.
+func (x *KV) format() bool {
+	c := &x.seq.Config
+	var below disk.Disk
+	if x.disks != nil {
+		d, err := x.disks(c)
+		if err != nil {
+			x.fault = err
+			return false
+		}
+		x.disk = &x.traced
+		x.disk.Reset(d, &x.trace, c.Get(OptReorder) != 0, uint64(c.Get(OptSeed)))
+		below = x.disk
+	}
+	err := x.factory.Format(below, c)
+	if errors.Is(err, engine.ErrGeometry) {
+		x.fault = err
+		return false
+	}
+	return x.keep(lifeFailure("format", "a blank disk can be formatted", err)) && x.open()
+}
+
+// open opens the store that is on the disk.
+func (x *KV) open() bool {
+	var below disk.Disk
+	if x.disk != nil {
+		below = x.disk
+	}
+	t, err := x.factory.Open(below, &x.seq.Config)
+	if err != nil {
+		return x.keep(lifeFailure("open", "a store that was closed cleanly can be opened", err))
+	}
+	if x.spoil != nil {
+		t = x.spoil(t)
+	}
+	x.target = t
+	x.model.Limit = t.MaxShard()
+	return true
+}
+
+// reboot closes the store cleanly, asks every dependency, and opens it again.
+func (x *KV) reboot() bool { return x.shutdown() && x.open() }
+
+// shutdown closes the store cleanly and asks every dependency.
+func (x *KV) shutdown() bool {
+	t := x.target
+	x.target = nil
+	if !x.keep(lifeFailure("close", "a store can be closed", t.Close())) {
+		return false
+	}
+	x.dirty = false
+	x.settle()
+	x.trace.Word(uint64(len(x.deps)))
+	return x.keep(CheckProgress(x.deps)) && x.keep(x.idle()) && x.keep(CheckRequests(x.disk))
+}
+
+// idle is AUDIT for a store that was closed: it left no request in flight.
+func (x *KV) idle() *Failure {
+	if x.disk == nil || x.disk.Flying() == 0 {
+		return nil
+	}
+	return auditFailure("request", "left-in-flight", "a closed store has no request in flight", fmt.Sprint(x.disk.Flying()))
+}
+
+func lifeFailure(field, claim string, err error) *Failure {
+	if err == nil {
+		return nil
+	}
+	return &Failure{Signature{PropertyEqual, KindNone, field, siteOf(err)}, 0, claim, "ok", errorText(err)}
+}
+
+// abandon closes a store that a failure left open, for what it may hold; what it answers no longer matters.
+func (x *KV) abandon() {
+	if x.target == nil {
+		return
+	}
+	defer func() {
+		_ = recover() // it has failed already
+		x.target = nil
+	}()
+	if x.failure == nil || x.failure.Field != "panic" {
+		_ = x.target.Close()
+	}
+}
+
+// catch makes a panic of the store the failure of the sequence. Its site is the function that panicked: unlike text and line it
+// stays the same while a sequence is reduced.
+func (x *KV) catch() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	text, _, _ := strings.Cut(fmt.Sprint(p), "\n")
+	x.keep(&Failure{
+		Signature: Signature{Property: PropertyEqual, Field: "panic", Site: panicSite()},
+		Claim:     "no operation panics",
+		Want:      "an answer",
+		Got:       "panic: " + text,
+	})
+	if x.record != nil && x.op != nil {
+		x.record()
+	}
+}
+
+// panicSite returns the function that panicked, without the module's name. It is called by the deferred function.
+func panicSite() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	panicking := false
+	for {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			panicking = true
+		case panicking && !strings.HasPrefix(f.Function, "runtime."):
+			return strings.TrimPrefix(f.Function, "github.com/shardproof/shardproof/")
+		}
+		if !more {
+			return "unknown"
+		}
+	}
+}

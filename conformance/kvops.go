@@ -1,0 +1,214 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"math"
+
+	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/iosched"
+)
+
+// apply executes op on the store and on the model, and leaves both answers in got and want.
+func (x *KV) apply(op *Op) {
+	switch op.Kind {
+	case KindGet:
+		x.get(op)
+	case KindPoll:
+		x.poll(op)
+	case KindList:
+		x.list(op)
+	case KindPut:
+		x.put(op)
+	case KindDelete:
+		x.delete(op)
+	case KindPump:
+		x.pump(op)
+	case KindWait:
+		x.wait(op)
+	case KindSync:
+		x.sync()
+	case KindFlush:
+		x.flush()
+	case KindCheck:
+		x.keep(CheckAudit(x.target, x.disk, &x.scratch))
+	case KindReboot:
+		x.reboot()
+	default:
+		x.effect = false
+	}
+}
+
+func (x *KV) get(op *Op) {
+	id := x.seq.ShardID(op.Key)
+	value, err := x.target.AppendShard(x.read[:0], id)
+	x.got.err = err
+	if err == nil {
+		x.read, x.got.value = value, value
+		x.stats.Reads++
+	} else {
+		x.effect = false
+	}
+	if i, found := x.model.Now().Find(id); found {
+		x.want.value = x.model.Now()[i].Data
+	} else {
+		x.want.err = engine.ErrNotFound
+	}
+}
+
+func (x *KV) list(op *Op) {
+	var after *engine.ShardID
+	if op.Key != NoKey {
+		x.after = x.seq.ShardID(op.Key)
+		after = &x.after
+	}
+	limit := int(op.Len)
+	if limit == 0 {
+		limit = math.MaxInt32
+	}
+	ids, err := x.target.AppendList(x.ids[:0], after, limit)
+	x.got.err = err
+	if err == nil {
+		x.ids, x.got.ids = ids, ids
+	}
+	x.wantIDs, x.want.err = x.model.AppendList(x.wantIDs[:0], after, limit)
+	x.want.ids = x.wantIDs
+	x.effect = len(ids) > 0
+}
+
+// put lends the store a copy of the value and takes it back with its bytes inverted, so that a store that keeps the buffer is
+// found out; one that writes to it is found out before.
+func (x *KV) put(op *Op) {
+	id := x.seq.ShardID(op.Key)
+	x.value = AppendValue(x.value[:0], op.Len, op.Fill)
+	x.lent = append(x.lent[:0], x.value...)
+	dep, err := x.target.Put(id, x.lent)
+	if !bytes.Equal(x.lent, x.value) {
+		x.keep(&Failure{
+			Signature: Signature{Property: PropertyEqual, Field: "buffer"},
+			Claim:     "put leaves the caller's buffer as it is",
+			Want:      valueText(x.value), Got: valueText(x.lent),
+		})
+	}
+	invert(x.lent)
+	if x.refused(err) && len(x.value) <= x.model.Limit {
+		return
+	}
+	_, x.want.err = x.model.Put(id, x.value)
+	x.accept(dep, err)
+}
+
+// invert flips every bit of p.
+func invert(p []byte) {
+	for ; len(p) >= 8; p = p[8:] {
+		binary.NativeEndian.PutUint64(p, ^binary.NativeEndian.Uint64(p))
+	}
+	for i := range p {
+		p[i] = ^p[i]
+	}
+}
+
+func (x *KV) delete(op *Op) {
+	id := x.seq.ShardID(op.Key)
+	dep, err := x.target.Delete(id)
+	if x.refused(err) {
+		return
+	}
+	_, found := x.model.Now().Find(id)
+	_, x.want.err = x.model.Delete(id)
+	x.accept(dep, err)
+	x.effect = found
+}
+
+// refused reports whether err says that there is no space left, and makes that the right answer.
+func (x *KV) refused(err error) bool {
+	if err == nil || classOf(err) != classFull {
+		return false
+	}
+	x.got.err, x.want.err = err, err
+	x.effect = false
+	x.stats.Refused++
+	return true
+}
+
+// accept notes the answer to a mutation.
+func (x *KV) accept(dep engine.Dependency, err error) {
+	x.got.err = err
+	if err != nil || x.want.err != nil {
+		x.effect = false
+		return
+	}
+	x.deps = append(x.deps, dep)
+	x.got.count, x.want.count = len(x.deps), int(x.model.Mutations())
+	x.dirty = true
+}
+
+// chosen returns the index of the dependency that op means.
+func (x *KV) chosen(op *Op) (int, bool) {
+	n := uint64(len(x.deps))
+	if n == 0 {
+		x.effect = false
+		return 0, false
+	}
+	return int(n - 1 - op.Choice%n), true
+}
+
+// poll asks for the state of one dependency, and of it together with the newest: as mutations become persistent in order, the
+// two are as persistent as the newest is.
+func (x *KV) poll(op *Op) {
+	i, ok := x.chosen(op)
+	if !ok {
+		return
+	}
+	newest := len(x.deps) - 1
+	x.got.state = x.deps[i].State()
+	x.got.joint = x.deps[i].And(x.deps[newest]).State()
+	x.settle()
+	x.want.state, x.want.joint = x.stateOf(i), x.stateOf(newest)
+}
+
+func (x *KV) wait(op *Op) {
+	if i, ok := x.chosen(op); ok {
+		x.settle()
+		x.effect = x.stateOf(i) != iosched.Persistent
+		x.got.err = x.target.Wait(context.Background(), x.deps[i])
+		x.waited(i)
+	}
+}
+
+func (x *KV) sync() {
+	x.settle()
+	newest := len(x.deps) - 1
+	x.effect = newest >= 0 && x.stateOf(newest) != iosched.Persistent
+	x.got.err = x.target.Sync(context.Background())
+	if newest >= 0 {
+		x.waited(newest)
+	}
+}
+
+// waited notes the state of mutation i+1 after a wait for it: persistent means that all before it are, too.
+func (x *KV) waited(i int) {
+	x.settle()
+	x.got.state, x.want.state = x.stateOf(i), iosched.Persistent
+	if x.got.state == iosched.Pending && x.deps[i].State() == iosched.Failed {
+		x.got.state = iosched.Failed
+	}
+}
+
+func (x *KV) flush() {
+	x.effect = x.dirty
+	x.got.err = x.target.Flush(context.Background())
+	if !x.refused(x.got.err) && x.got.err == nil {
+		x.dirty = false
+	}
+	x.settle()
+}
+
+func (x *KV) pump(op *Op) {
+	n := int(op.Len)
+	x.got.count, x.got.err = x.target.Pump(n)
+	x.want.count = max(0, min(x.got.count, n))
+	x.effect = x.got.count > 0
+	x.settle()
+}

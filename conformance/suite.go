@@ -1,0 +1,33 @@
+package conformance
+
+import "time"
+
+// Suite is what a run needs to know of one profile: where its sequences come from and what executes them.
+type Suite struct {
+	Profile          string
+	Name             string // of its sequences: the suite word of their files
+	GeneratorVersion int
+	NewGenerator     func() Filler
+	NewExecutor      func() (Executor, error)
+	Reduce           ReduceFunc // nil: failures are reported as they were generated
+	Probes           []Probe
+	WorkersMax       int // executors that can exist at once; 0: any number, 1: a device of its own
+}
+
+// Filler generates sequences. Fill is a pure function of the seed: it overwrites all of dst, and reuses its memory.
+type Filler interface {
+	Fill(dst *Sequence, seed uint64)
+}
+
+// ReduceFunc makes a failing sequence smaller while it keeps failing with signature want. It changes nothing of s.
+type ReduceFunc func(e Executor, s *Sequence, want Signature) (*Sequence, ReduceFigures)
+
+// ReduceFigures says what a reduction cost.
+type ReduceFigures struct {
+	Runs int
+	CPU  time.Duration
+}
+
+// SequenceSeed returns the seed of the sequence with that number: the same for any number of workers, shards or machines.
+// Both inputs pass through the finalizer of SplitMix64, so that neighbours have nothing in common.
+func SequenceSeed(runSeed, number uint64) uint64 { return mix64(mix64(runSeed) + number) }

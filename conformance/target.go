@@ -1,0 +1,74 @@
+package conformance
+
+import (
+	"context"
+
+	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/disk"
+)
+
+// Target is what a key-value store shows to the checks: the least through which any store can take the engine's place. The calls
+// mean what those of engine.Store mean. A target starts no work of its own: it is driven call by call, by one goroutine.
+//
+// Buffers handed in stay the caller's, and are overwritten as soon as the call returns. Bytes handed out are the caller's too.
+type Target interface {
+	// Put stores data; ErrTooLarge if and only if it is longer than MaxShard.
+	Put(id engine.ShardID, data []byte) (engine.Dependency, error)
+	// Delete takes a shard away; one that is absent is no error.
+	Delete(id engine.ShardID) (engine.Dependency, error)
+	// AppendShard appends the bytes of a shard to dst, or answers ErrNotFound.
+	AppendShard(dst []byte, id engine.ShardID) ([]byte, error)
+	// AppendList appends to dst the first ids greater than *after, from the start where after is nil; in order, at most limit.
+	AppendList(dst []engine.ShardID, after *engine.ShardID, limit int) ([]engine.ShardID, error)
+	// Wait returns once d is persistent. Dependencies of an earlier open are waited for too.
+	Wait(ctx context.Context, d engine.Dependency) error
+	// Sync returns once every mutation is persistent.
+	Sync(ctx context.Context) error
+	// Flush moves what memory holds of the index to the disk.
+	Flush(ctx context.Context) error
+	// Pump lets up to n device requests complete and returns how many did.
+	Pump(n int) (int, error)
+	// Check audits the store and reports every inconsistency; its own error says that it could not.
+	Check(ctx context.Context, report func(error)) error
+	// MaxShard returns the bytes of the largest shard that fits the geometry.
+	MaxShard() int
+	// Close shuts down cleanly: every dependency becomes persistent. The disk stays open.
+	Close() error
+}
+
+// Factory makes the stores of one kind. An Executor owns one and uses it for one store at a time: Format once for each sequence,
+// then Open for the start and for every reboot.
+type Factory interface {
+	// Format makes an empty store on d, which is blank, for the options of c.
+	Format(d disk.Disk, c *Config) error
+	// Open opens the store that Format or an earlier life left on d.
+	Open(d disk.Disk, c *Config) (Target, error)
+}
+
+// DiskSource returns a blank disk of the size and block sizes that c asks for. An Executor calls it once for each sequence and
+// is done with the disk of the one before by then, so that a source may hand out one disk for ever, cleared.
+type DiskSource func(c *Config) (disk.Disk, error)
+
+// DiskInfo returns what a memory disk for c says of itself.
+func DiskInfo(c *Config) disk.Info {
+	block := int(c.Get(OptBlock))
+	return disk.Info{
+		Size:          int64(block) * int64(c.Get(OptExtent)) * int64(c.Get(OptExtents)),
+		LogicalBlock:  block,
+		PhysicalBlock: block * int(c.Get(OptPhysical)),
+		PowerSafe:     true,
+	}
+}
+
+// MemoryDisks returns a source of memory disks that is one disk, cleared for every sequence.
+func MemoryDisks() DiskSource {
+	var m *disk.Memory
+	return func(c *Config) (disk.Disk, error) {
+		if m == nil {
+			m = disk.NewMemory(DiskInfo(c))
+		} else {
+			m.Reset(DiskInfo(c))
+		}
+		return m, nil
+	}
+}

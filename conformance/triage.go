@@ -1,0 +1,173 @@
+package conformance
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// confirmRuns is how often a failure is run again; one that does not show each time is flaky, a class of its own.
+const confirmRuns = 5
+
+// triageMax is how many failures of one run are reproduced and minimized; the others are only listed. A store that is this
+// broken needs no further examples.
+const triageMax = 20
+
+// Print says where the files of failures go and how the commands of their messages begin.
+type Print struct {
+	Command string // how the user called this program
+	Flags   string // what a replay needs to meet the same store, such as " --disk PATH"
+	Out     string // directory for failing sequences, made when needed; empty: none are written
+}
+
+// triage makes reports of the findings: each is reproduced, minimized, written down and put into words.
+func (r *run) triage() []FailureReport {
+	found := r.tally.sorted()
+	if r.cfg.FailFast && len(found) > 1 {
+		found = found[:1]
+	}
+	g := newGuard(&r.cfg.Suite)
+	defer g.Close()
+	out := make([]FailureReport, 0, len(found))
+	for i, f := range found {
+		if i < triageMax {
+			out = append(out, r.investigate(g, f))
+		} else {
+			out = append(out, f.report())
+		}
+	}
+	return out
+}
+
+// report returns what is known of f without running anything.
+func (f *finding) report() FailureReport {
+	rep := FailureReport{
+		Property:    f.failure.Property,
+		Signature:   f.failure.Signature.String(),
+		Occurrences: f.occurrences,
+		Reproduced:  reproducedText(0),
+	}
+	if f.corpus != nil {
+		rep.File = f.corpus.Name
+	} else {
+		n := f.number
+		rep.SequenceNumber = &n
+	}
+	return rep
+}
+
+// investigate reproduces and minimizes f.
+func (r *run) investigate(g *guard, f *finding) FailureReport {
+	rep := f.report()
+	full := r.sequenceOf(f)
+	rep.Ops, rep.MinimizedOps, rep.MinimizedBytes = len(full.Ops), len(full.Ops), putBytes(full)
+	small := full
+	reproduced := 0
+	if !f.hang {
+		reproduced = confirm(g, full, f.failure.Signature)
+		if reproduced < confirmRuns {
+			rep.Class = "flaky"
+		} else if f.corpus == nil && !r.cfg.NoReduce && r.cfg.Suite.Reduce != nil {
+			var figures ReduceFigures
+			small, figures = r.cfg.Suite.Reduce(g, full, f.failure.Signature)
+			rep.MinimizeRuns, rep.MinimizeCPUSeconds = figures.Runs, figures.CPU.Seconds()
+			rep.MinimizedOps, rep.MinimizedBytes = len(small.Ops), putBytes(small)
+		}
+	}
+	rep.Reproduced = reproducedText(reproduced)
+	failure, steps := f.failure, []Step(nil)
+	if reproduced == confirmRuns {
+		if again, s := g.Explain(small); again.Failure != nil {
+			failure, steps = again.Failure, s
+		}
+	}
+	files := r.write(f, full, small, failure)
+	if files.small != "" {
+		rep.File = files.small
+	}
+	rep.Message = messageText(&message{
+		seq: small, failure: failure, steps: steps, reproduced: rep.Reproduced, files: files, print: r.cfg.Print,
+	})
+	return rep
+}
+
+// sequenceOf returns the sequence that showed f, complete with where it came from.
+func (r *run) sequenceOf(f *finding) *Sequence {
+	if f.corpus != nil {
+		return f.corpus.Sequence.Clone()
+	}
+	var s Sequence
+	r.cfg.Suite.NewGenerator().Fill(&s, SequenceSeed(r.cfg.Seed, f.number))
+	p := provenance{
+		seed: r.cfg.Seed, number: f.number, shard: r.cfg.Shard.String(), profile: r.cfg.Suite.Profile,
+		gen: r.cfg.Suite.GeneratorVersion, ops: len(s.Ops), bytes: putBytes(&s),
+	}
+	s.Origin = p.String()
+	return &s
+}
+
+// confirm runs s again and again and returns how often it failed with that signature.
+func confirm(g *guard, s *Sequence, want Signature) (n int) {
+	for range confirmRuns {
+		if res := g.Run(s); res.Failure != nil && res.Failure.Signature == want {
+			n++
+		}
+	}
+	return n
+}
+
+func reproducedText(n int) string { return fmt.Sprintf("%d/%d", n, confirmRuns) }
+
+// failureFiles are the paths of a failure's sequences; empty where none was written.
+type failureFiles struct{ small, full string }
+
+// write puts the sequences of a failure into the run's directory. A file of the corpus is there already.
+func (r *run) write(f *finding, full, small *Sequence, failure *Failure) failureFiles {
+	if r.cfg.Print.Out == "" || f.corpus != nil {
+		return failureFiles{}
+	}
+	mark := func(s *Sequence, failure *Failure) []byte {
+		s.Fail = &FailAt{At: failAt(s, failure), Signature: failure.Signature}
+		return s.AppendText(nil)
+	}
+	fullText := mark(full, f.failure)
+	smallText := mark(small, failure)
+	h := fnv.New32a()
+	h.Write(smallText)
+	stem := fmt.Sprintf("%s-%08x", strings.ToLower(failure.Property), h.Sum32())
+	files := failureFiles{
+		small: filepath.Join(r.cfg.Print.Out, stem+".seq"),
+		full:  filepath.Join(r.cfg.Print.Out, stem+"-full.seq"),
+	}
+	if small == full {
+		files.full = files.small
+	}
+	err := os.MkdirAll(r.cfg.Print.Out, 0o777)
+	if err == nil {
+		err = os.WriteFile(files.full, fullText, 0o666)
+	}
+	if err == nil && files.small != files.full {
+		err = os.WriteFile(files.small, smallText, 0o666)
+	}
+	if err != nil {
+		r.tally.fault(fmt.Errorf("a failing sequence could not be written: %w", err))
+		return failureFiles{}
+	}
+	return files
+}
+
+// failAt returns the number of the operation that showed the failure as a file says it: from 1, and 0 for the end.
+func failAt(s *Sequence, f *Failure) int {
+	if f.At >= len(s.Ops) {
+		return 0
+	}
+	return f.At + 1
+}
+
+// RunDirectory names the directory for the files of a run: runs/<month><day>T<hour><minute><second>-<seed>.
+func RunDirectory(under string, at time.Time, seed uint64) string {
+	return filepath.Join(under, fmt.Sprintf("%s-%x", at.Format("0102T150405"), seed))
+}

@@ -1,0 +1,179 @@
+package model
+
+import (
+	"context"
+	"slices"
+
+	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/iosched"
+)
+
+// Store is the reference model of engine.Store. The zero Store is empty and open. It is used by one goroutine.
+type Store struct {
+	Limit int // bytes of the largest shard it takes; 0: any
+
+	now       State      // M1
+	base      State      // every mutation up to persisted
+	later     []Mutation // persisted+1, persisted+2, ...
+	persisted uint64
+	closed    bool
+	bytes     []byte // what the values lie in, one after another
+}
+
+// Put stores a copy of data as shard id.
+func (s *Store) Put(id engine.ShardID, data []byte) (engine.Dependency, error) {
+	if s.closed {
+		return engine.Dependency{}, engine.ErrClosed
+	}
+	if s.Limit > 0 && len(data) > s.Limit {
+		return engine.Dependency{}, engine.ErrTooLarge
+	}
+	start := len(s.bytes)
+	s.bytes = append(s.bytes, data...)
+	return s.mutate(Mutation{Shard: Shard{id, s.bytes[start:]}}), nil
+}
+
+// Delete takes shard id away, if it is there.
+func (s *Store) Delete(id engine.ShardID) (engine.Dependency, error) {
+	if s.closed {
+		return engine.Dependency{}, engine.ErrClosed
+	}
+	return s.mutate(Mutation{Shard: Shard{ID: id}, Delete: true}), nil
+}
+
+func (s *Store) mutate(m Mutation) engine.Dependency {
+	s.now = s.now.apply(m)
+	s.later = append(s.later, m)
+	return iosched.NewDependency(s, s.Mutations())
+}
+
+// Get returns the bytes of shard id.
+func (s *Store) Get(id engine.ShardID) ([]byte, error) { return s.AppendShard(nil, id) }
+
+// AppendShard appends the bytes of shard id to dst.
+func (s *Store) AppendShard(dst []byte, id engine.ShardID) ([]byte, error) {
+	if s.closed {
+		return dst, engine.ErrClosed
+	}
+	i, found := s.now.Find(id)
+	if !found {
+		return dst, engine.ErrNotFound
+	}
+	return append(dst, s.now[i].Data...), nil
+}
+
+// List returns the first ids after *after, or from the start; at most limit.
+func (s *Store) List(after *engine.ShardID, limit int) ([]engine.ShardID, error) {
+	return s.AppendList(nil, after, limit)
+}
+
+// AppendList appends what List returns to dst.
+func (s *Store) AppendList(dst []engine.ShardID, after *engine.ShardID, limit int) ([]engine.ShardID, error) {
+	if s.closed {
+		return dst, engine.ErrClosed
+	}
+	start, found := 0, false
+	if after != nil {
+		start, found = s.now.Find(*after)
+	}
+	if found {
+		start++
+	}
+	for _, shard := range s.now[start:] {
+		if limit <= 0 {
+			break
+		}
+		dst = append(dst, shard.ID)
+		limit--
+	}
+	return dst, nil
+}
+
+// Wait makes persistent what d stands for, and so all before it.
+func (s *Store) Wait(_ context.Context, d engine.Dependency) error { return s.persist(d.Number(s)) }
+
+// Sync makes every mutation persistent.
+func (s *Store) Sync(context.Context) error { return s.persist(s.Mutations()) }
+
+// Flush makes every mutation persistent; there is no memtable to empty.
+func (s *Store) Flush(context.Context) error { return s.persist(s.Mutations()) }
+
+// Pump makes up to n further mutations persistent and returns how many it were.
+func (s *Store) Pump(n int) (int, error) {
+	n = min(n, len(s.later))
+	return n, s.persist(s.persisted + uint64(n))
+}
+
+// Check finds nothing.
+func (s *Store) Check(context.Context, func(error)) error { return s.persist(0) }
+
+// Close makes every mutation persistent; until Reopen every call answers ErrClosed.
+func (s *Store) Close() error {
+	err := s.persist(s.Mutations())
+	s.closed = true
+	return err
+}
+
+func (s *Store) persist(n uint64) error {
+	if s.closed {
+		return engine.ErrClosed
+	}
+	s.Persist(n)
+	return nil
+}
+
+// Reopen is the clean open after a Close.
+func (s *Store) Reopen() { s.closed = false }
+
+// Reset makes s empty and open, for another life; the dependencies of this one lose their meaning.
+func (s *Store) Reset() {
+	*s = Store{Limit: s.Limit, now: s.now[:0], base: s.base[:0], later: s.later[:0], bytes: s.bytes[:0]}
+}
+
+// Mutations returns the number of the newest mutation, 0 if there is none.
+func (s *Store) Mutations() uint64 { return s.persisted + uint64(len(s.later)) }
+
+// Persisted returns the number of the newest mutation that is persistent, 0 if there is none.
+func (s *Store) Persisted() uint64 { return s.persisted }
+
+// Persist records that the mutations up to number n are persistent.
+func (s *Store) Persist(n uint64) {
+	if n <= s.persisted {
+		return
+	}
+	count := min(n-s.persisted, uint64(len(s.later)))
+	for _, m := range s.later[:count] {
+		s.base = s.base.apply(m)
+	}
+	s.later = slices.Delete(s.later, 0, int(count))
+	s.persisted += count
+}
+
+// Crash makes s what a crash leaves that let the mutations up to number n through, Persisted at least; the open after it made
+// them persistent. The numbers of the lost ones are used again.
+func (s *Store) Crash(n uint64) {
+	s.Persist(n)
+	s.later = s.later[:0]
+	s.now = append(s.now[:0], s.base...)
+	s.closed = false
+}
+
+// Now returns what the store holds; it is valid until the next mutation.
+func (s *Store) Now() State { return s.now }
+
+// Base returns what certainly survives a crash (D of every shard), Later the mutations since, of which a prefix may (L).
+func (s *Store) Base() State { return s.base }
+
+// Later returns the mutations after Base in order; the first one has the number Persisted+1.
+func (s *Store) Later() []Mutation { return s.later }
+
+// StateOf returns the state of mutation n.
+func (s *Store) StateOf(n uint64) iosched.State {
+	if n <= s.persisted {
+		return iosched.Persistent
+	}
+	return iosched.Pending
+}
+
+// ErrOf returns nil: a model's mutations never fail.
+func (s *Store) ErrOf(uint64) error { return nil }
