@@ -23,8 +23,9 @@ func (s *Store) Check(ctx context.Context, report func(error)) error {
 	if err := s.readable(); err != nil {
 		return err
 	}
-	c := checker{Store: s, report: report, live: make([]uint32, s.table.Len())}
-	c.log()
+	c := &s.check
+	*c = checker{Store: s, report: report, live: index.EmptyLive(c.live, s.table.Geometry()), spans: c.spans[:0]}
+	c.logList()
 	if err := c.entries(ctx); err != nil {
 		return err
 	}
@@ -55,8 +56,8 @@ func (c *checker) findf(format string, args ...any) {
 	c.report(fmt.Errorf("%w: "+format, append([]any{ErrInconsistent}, args...)...))
 }
 
-// log checks the list of log extents against the table.
-func (c *checker) log() {
+// logList checks the list of log extents against the table.
+func (c *checker) logList() {
 	g := c.table.Geometry()
 	first := uint64(0)
 	for i, l := range c.table.Root.Log {
@@ -68,7 +69,7 @@ func (c *checker) log() {
 			c.findf("first unit %d of log extent %d comes after unit %d of one before it", l.First, l.Extent, first)
 		}
 		first = max(first, l.First)
-		if ahead := len(c.table.Root.Log) - 1 - i; ahead < c.Store.log.Ahead() && l.First != 0 {
+		if ahead := len(c.table.Root.Log) - 1 - i; ahead < c.log.Ahead() && l.First != 0 {
 			c.findf("log extent %d lies ahead of the log and has a first unit %d", l.Extent, l.First)
 		}
 	}
@@ -101,8 +102,8 @@ func (c *checker) entries(ctx context.Context) error {
 		c.findf("the run holds %d entries, its tables say %d", n, want)
 	}
 	for at := c.mem.Seek(nil); at.Entry() != nil; at.Next() {
-		if e := at.Entry(); e.Mutation < c.replay.mutation || e.Mutation >= c.Store.log.NextMutation() {
-			c.findf("mutation %d in the memtable, which holds %d to %d", e.Mutation, c.replay.mutation, c.Store.log.NextMutation())
+		if e := at.Entry(); e.Mutation < c.replay.mutation || e.Mutation >= c.log.NextMutation() {
+			c.findf("mutation %d in the memtable, which holds %d to %d", e.Mutation, c.replay.mutation, c.log.NextMutation())
 		} else if e.Kind == index.Put {
 			c.frameOf(e, "memtable")
 		}
@@ -141,8 +142,7 @@ func (c *checker) frameOf(e *index.Entry, where string) {
 		return
 	}
 	c.spans = append(c.spans, span{e.Locator, where})
-	copied := *e
-	if _, err := c.readFrame(&copied); err != nil {
+	if _, err := c.readFrame(e); err != nil {
 		c.report(fmt.Errorf("shard %x, mutation %d in the %s: %w", e.ID[:], e.Mutation, where, err))
 	}
 }
@@ -187,7 +187,7 @@ func (c *checker) metadata() {
 			continue
 		}
 		c.spans = append(c.spans, span{l, "root"})
-		f, err := c.readRange(chunk.PlaceOf(l), l.Length)
+		f, err := c.reader.ReadRange(chunk.PlaceOf(l), l.Length)
 		if err == nil {
 			_, _, err = chunk.Decode(f, chunk.PlaceOf(l))
 		}

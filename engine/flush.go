@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/shardproof/shardproof/engine/chunk"
-	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/index"
 )
@@ -38,7 +37,8 @@ func (s *Store) flush() error {
 	if err := s.provideFlush(); err != nil {
 		return err
 	}
-	next := index.Metadata{Replay: s.log.Next(), Live: make([]uint32, s.table.Len())}
+	next := index.Metadata{Replay: s.log.Next(), Live: index.EmptyLive(s.liveSpare, s.table.Geometry())}
+	next.Run.Tables = s.tablesSpare[:0]
 	if err := s.writeRun(&next); err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (s *Store) writeTable(next *index.Metadata) error {
 	if err != nil {
 		return err
 	}
-	f := disk.Aligned(s.roundUp(n))
+	f := s.newFrame(n)
 	t := s.shape.Encode(f[:n], s.entries, newUUID(s.options.Rand), at)
 	next.Run.Tables = append(next.Run.Tables, t)
 	next.Live[at.Extent] += t.Locator.Length
@@ -132,9 +132,20 @@ func (s *Store) writeTable(next *index.Metadata) error {
 	return nil
 }
 
+// newFrame returns a buffer of whole physical blocks for a frame of n bytes, zeros behind it.
+func (s *Store) newFrame(n int) []byte {
+	f := s.buffers.Get(s.roundUp(n))
+	clear(f[n:])
+	return f
+}
+
 // submitFrame hands a frame outside the log to the disk.
 func (s *Store) submitFrame(f []byte, at chunk.Place) {
 	w := new(frameWrite)
+	if n := len(s.spares); n > 0 {
+		w, s.spares = s.spares[n-1], s.spares[:n-1]
+	}
+	*w = frameWrite{buf: f}
 	s.frames = append(s.frames, w)
 	s.io.Submit(&w.write, f, s.table.Geometry().Base(at.Extent)+int64(at.Offset))
 }
@@ -146,14 +157,18 @@ func (s *Store) awaitFrames() error {
 			return err
 		}
 	}
-	clear(s.frames)
+	for _, w := range s.frames {
+		s.buffers.Put(w.buf)
+	}
+	s.spares = append(s.spares, s.frames...)
 	s.frames = s.frames[:0]
 	return nil
 }
 
 // writeMetadata submits two copies of m's record in two extents.
 func (s *Store) writeMetadata(m *index.Metadata) (locators [2]extent.Locator, crc uint32, err error) {
-	record := m.Append(nil)
+	s.record = m.Append(s.record[:0])
+	record := s.record
 	crc = chunk.Checksum(record)
 	uuid := newUUID(s.options.Rand)
 	n := chunk.FrameBytes(len(record))
@@ -165,7 +180,7 @@ func (s *Store) writeMetadata(m *index.Metadata) (locators [2]extent.Locator, cr
 		if err != nil {
 			return locators, 0, err
 		}
-		f := disk.Aligned(s.roundUp(n))
+		f := s.newFrame(n)
 		h := chunk.Header{Kind: chunk.Metadata, Parts: 1, UUID: uuid}
 		chunk.AppendFrame(f[:0], &h, record, at)
 		locators[i] = extent.Locator{Extent: at.Extent, Generation: at.Generation, Offset: at.Offset, Length: uint32(n)}
@@ -188,6 +203,7 @@ func (s *Store) switchRoot(next *index.Metadata, locators [2]extent.Locator, crc
 	if len(s.meta.Run.Tables) > 0 {
 		s.probes.Hit(probeMerged)
 	}
+	s.liveSpare, s.tablesSpare = s.meta.Live, s.meta.Run.Tables
 	s.meta = *next
 	s.mem.Reset()
 	s.replay = replayed{root.NextMutation, root.Replay.Number}

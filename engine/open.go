@@ -18,8 +18,13 @@ import (
 // answer.
 func Open(d disk.Disk, o Options) (*Store, error) {
 	o.fill()
-	s := &Store{disk: d, options: o, io: iosched.New(d), probes: o.Probes}
+	s := o.Reuse
+	if s == nil {
+		s = &Store{buffers: new(disk.Buffers), io: new(iosched.Sched), table: new(extent.Table), log: new(log.Log), mem: new(index.Memtable)}
+	}
+	s.renew(d, o)
 	if err := s.recover(); err != nil {
+		s.closed = true
 		if errors.Is(err, extent.ErrNoSuperblock) {
 			return nil, fmt.Errorf("%w: %w", ErrNoStore, err)
 		}
@@ -28,37 +33,47 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 	return s, nil
 }
 
+// renew makes s a store on d of which nothing is known, in the memory of the one it was.
+func (s *Store) renew(d disk.Disk, o Options) {
+	o.Reuse = nil
+	s.buffers.Reset()
+	s.io.Reset(d)
+	s.mem.Reset()
+	*s = Store{
+		disk: d, options: o, probes: o.Probes, buffers: s.buffers, io: s.io, table: s.table, log: s.log, mem: s.mem,
+		meta: s.meta, liveSpare: s.liveSpare, tablesSpare: s.tablesSpare, spares: append(s.spares, s.frames...), frames: s.frames[:0],
+		entries: s.entries[:0], record: s.record, check: s.check,
+	}
+}
+
 // recover does the steps of N2 in their order.
 func (s *Store) recover() error {
 	if err := s.flushDevice(); err != nil {
 		return err
 	}
-	table, err := extent.Load(s.disk, s.io)
-	if err != nil {
+	if err := s.table.Load(s.disk, s.io, s.buffers); err != nil {
 		return err
 	}
-	s.table = table
-	g := table.Geometry()
-	s.reader = extentReader{s.disk, g}
+	g := s.table.Geometry()
+	s.reader = extentReader{disk: s.disk, geo: g, buffers: s.buffers}
 	s.shape = index.ShapeOf(g)
-	s.page = disk.Aligned(int(g.PageBytes))
+	s.page = s.buffers.Get(int(g.PageBytes))
 	s.maxShard = log.MaxPayload(g, s.options.GroupBytes)
 	if err := s.loadMetadata(); err != nil {
 		return err
 	}
-	s.mem = index.NewMemtable(min(s.options.MemtableEntries, 1<<12))
-	s.replay = replayed{table.Root.NextMutation, table.Root.Replay.Number}
-	tail, err := log.Recover(s.disk, table, applier{s})
+	s.replay = replayed{s.table.Root.NextMutation, s.table.Root.Replay.Number}
+	tail, err := log.Recover(s.disk, s.buffers, s.table, applier{s})
 	if err != nil {
 		return err
 	}
 	if tail.Unknown {
 		s.lost = fmt.Errorf("unit %d of the log and the one after it: %w", tail.Number, &fault.Corrupt{Extent: uint32(tail.Extent), Offset: int64(tail.Offset), Check: "log unit"})
 		s.broken = errors.Join(ErrReadOnly, s.lost)
-		s.log = log.New(table, s.io, s.options.GroupBytes, table.Root.Epoch, tail)
+		s.log.Start(s.table, s.io, s.buffers, s.options.GroupBytes, s.table.Root.Epoch, tail)
 		return nil
 	}
-	if err := tail.Rewrite(s.disk, s.io, g); err != nil {
+	if err := tail.Rewrite(s.disk, s.buffers, s.io, g); err != nil {
 		return err
 	}
 	return s.newEpoch(tail)
@@ -78,7 +93,7 @@ func (s *Store) newEpoch(tail *log.Tail) error {
 	root := &s.table.Root
 	root.Epoch++
 	root.Resume = tail.Number
-	s.log = log.New(s.table, s.io, s.options.GroupBytes, root.Epoch, tail)
+	s.log.Start(s.table, s.io, s.buffers, s.options.GroupBytes, root.Epoch, tail)
 	s.noteReplay(tail)
 	s.table.Touch()
 	if err := s.awaitRoot(s.want()); err != nil {
@@ -119,7 +134,8 @@ func (a applier) Damaged(id chunk.ShardID, mutation uint64) {
 func (s *Store) loadMetadata() error {
 	root := &s.table.Root
 	if root.Metadata[0].IsZero() {
-		s.meta.Live = make([]uint32, s.table.Len())
+		s.meta.Run.Tables = s.meta.Run.Tables[:0]
+		s.meta.Live = index.EmptyLive(s.meta.Live, s.table.Geometry())
 		return nil
 	}
 	var bad error
@@ -133,7 +149,7 @@ func (s *Store) loadMetadata() error {
 
 func (s *Store) readMetadata(l extent.Locator) error {
 	at := chunk.PlaceOf(l)
-	f, err := s.readRange(at, l.Length)
+	f, err := s.reader.ReadRange(at, l.Length)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,10 @@ type Options struct {
 	TailBytes int64
 	// Probes counts situations that occur, for Stats; nil makes a set of the store's own. Stores may share one.
 	Probes *probe.Set
+	// Reuse is a store that nobody uses any more, closed or left by a simulated crash: the new one takes over its memory and
+	// may be the same object. No request of it is in flight. Dependencies of it lose their meaning unless it was closed
+	// cleanly: then they stay persistent.
+	Reuse *Store
 	// Paranoid runs costly invariants too: every Flush and Close is followed by a Check, whose first finding panics.
 	Paranoid bool
 }
@@ -53,7 +57,7 @@ const (
 func (o *Options) fill() {
 	if o.Rand == nil {
 		var seed [32]byte
-		crand.Read(seed[:]) // never fails; see its documentation
+		crand.Read(seed[:]) // world: a default nobody replays; never fails, see its documentation
 		o.Rand = rand.NewChaCha8(seed)
 	}
 	if o.Probes == nil {

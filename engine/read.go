@@ -68,7 +68,7 @@ func (s *Store) readFrame(e *index.Entry) ([]byte, error) {
 			return nil, at.Corrupt("generation of a referenced extent")
 		}
 		var err error
-		if frame, err = s.readRange(at, loc.Length); err != nil {
+		if frame, err = s.reader.ReadRange(at, loc.Length); err != nil {
 			return nil, err
 		}
 	}
@@ -82,33 +82,37 @@ func (s *Store) readFrame(e *index.Entry) ([]byte, error) {
 	return payload, nil
 }
 
-// readRange reads n bytes at any offset of an extent into the scratch buffer, by whole logical blocks.
-func (s *Store) readRange(at chunk.Place, n uint32) ([]byte, error) {
-	lead := at.Offset & (s.shape.Logical - 1)
-	whole := int(lead + n)
-	whole += -whole & int(s.shape.Logical-1)
-	if len(s.frame) < whole {
-		s.frame = disk.Aligned(whole + whole/2)
-	}
-	b := s.frame[:whole]
-	if err := s.reader.ReadAt(b, at.At(-int(lead))); err != nil {
-		return nil, err
-	}
-	return b[lead : lead+n], nil
-}
-
-// extentReader reads whole logical blocks of extents. It is an index.Reader.
+// extentReader reads extents. It is an index.Reader.
 type extentReader struct {
-	disk disk.Disk
-	geo  *extent.Geometry
+	disk    disk.Disk
+	geo     *extent.Geometry
+	buffers *disk.Buffers
+	scratch []byte // whole blocks around the last range
 }
 
+// ReadAt fills p, whole logical blocks.
 func (r *extentReader) ReadAt(p []byte, at chunk.Place) error {
 	off := r.geo.Base(at.Extent) + int64(at.Offset)
 	if err := r.disk.Read(p, off); err != nil {
 		return &fault.IO{Op: "read", Offset: off, Err: err}
 	}
 	return nil
+}
+
+// ReadRange returns n bytes from any place; they are valid until the next call.
+func (r *extentReader) ReadRange(at chunk.Place, n uint32) ([]byte, error) {
+	lead := at.Offset & (r.geo.Logical - 1)
+	whole := int(lead + n)
+	whole += -whole & int(r.geo.Logical-1)
+	if cap(r.scratch) < whole {
+		r.buffers.Put(r.scratch)
+		r.scratch = r.buffers.Get(whole)
+	}
+	b := r.scratch[:whole]
+	if err := r.ReadAt(b, at.At(-int(lead))); err != nil {
+		return nil, err
+	}
+	return b[lead : lead+n], nil
 }
 
 // List returns up to limit shard ids in order, from the first behind after, or from the beginning if after is nil. A page is a

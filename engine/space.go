@@ -209,5 +209,6 @@ func (a *appender) uses(x extent.ID) bool {
 
 // frameWrite is a frame outside the log on its way to the disk.
 type frameWrite struct {
+	buf   []byte
 	write iosched.Write
 }

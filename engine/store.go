@@ -19,6 +19,7 @@ type Store struct {
 	mu conc.Mutex // held for the whole of every call, IO included: with background work off nobody else needs the disk
 
 	disk    disk.Disk
+	buffers *disk.Buffers
 	options Options
 	shape   index.Shape
 	reader  extentReader
@@ -38,15 +39,21 @@ type Store struct {
 	runs   appender      // where the next table of a run goes
 	copies [2]appender   // where the next copies of the metadata go
 	frames []*frameWrite // frames outside the log that are not durable yet
+	spares []*frameWrite // for reuse
 
 	// maxShard is the longest value in bytes.
 	maxShard int
 
 	page    []byte        // scratch: an index block
-	frame   []byte        // scratch: whole blocks around a frame
 	merge   index.Merge   // scratch
 	entry   index.Entry   // scratch: what find found
 	entries []index.Entry // scratch: of the table that a flush builds
+
+	// Memory for the next flush and the next check.
+	liveSpare   []uint32
+	tablesSpare []index.Table
+	record      []byte
+	check       checker
 
 	closed bool
 	broken error // why the store takes no mutation any more
@@ -90,6 +97,7 @@ func (s *Store) mutate(h *chunk.Header, payload []byte) (Dependency, error) {
 		return Dependency{}, err
 	}
 	if s.tailFull() {
+		s.probes.Hit(probeTailFull)
 		if err := s.flush(); err != nil {
 			return Dependency{}, err
 		}

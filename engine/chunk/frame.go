@@ -92,14 +92,33 @@ type Place struct {
 // At returns the place off bytes behind p.
 func (p Place) At(off int) Place { p.Offset += uint32(off); return p }
 
-// CRC begins a checksum at place p and continues it over b.
+// CRC begins a checksum at place p, extent 4 bytes, generation 8, offset 4, and continues it over b.
 func (p Place) CRC(b []byte) uint32 {
-	var id [16]byte
-	le.PutUint32(id[:], uint32(p.Extent))
-	le.PutUint64(id[4:], uint64(p.Generation))
-	le.PutUint32(id[12:], p.Offset)
-	return crc32.Update(crc32.Update(0, castagnoli, id[:]), castagnoli, b)
+	crc := ^uint32(0)
+	crc = crcWord(crc, uint32(p.Extent))
+	crc = crcWord(crc, uint32(p.Generation))
+	crc = crcWord(crc, uint32(p.Generation>>32))
+	crc = crcWord(crc, p.Offset)
+	return crc32.Update(^crc, castagnoli, b)
 }
+
+// crcWord continues the inner state of a CRC-32C over the four bytes of w, lowest first. It saves the buffer that
+// crc32.Update would want on the heap.
+func crcWord(crc, w uint32) uint32 {
+	crc ^= w
+	return crcTables[3][crc&0xff] ^ crcTables[2][crc>>8&0xff] ^ crcTables[1][crc>>16&0xff] ^ crcTables[0][crc>>24]
+}
+
+// crcTables[i][b] is the inner state that byte b, followed by i zero bytes, makes of zero.
+var crcTables = func() (t [4][256]uint32) {
+	t[0] = *castagnoli
+	for i := 1; i < len(t); i++ {
+		for b := range t[i] {
+			t[i][b] = t[i-1][b]>>8 ^ t[0][t[i-1][b]&0xff]
+		}
+	}
+	return t
+}()
 
 // Checksum is the CRC-32C of b alone.
 func Checksum(b []byte) uint32 { return crc32.Update(0, castagnoli, b) }

@@ -121,28 +121,28 @@ func (h *pageHeader) seal(b []byte, off int64) {
 	le.PutUint32(b[60:], checksumAt(off, b[:60]))
 }
 
-// decode fills h from the header block of a slot at disk offset off. A header of another format is fault.ErrVersion: its
+// decodePageHeader decodes the header block of a slot at disk offset off. A header of another format is fault.ErrVersion: its
 // magic, format and checksum stay where they are in every format to come.
-func (h *pageHeader) decode(b []byte, off int64) error {
+func decodePageHeader(b []byte, off int64) (h pageHeader, err error) {
 	if len(b) < pageHeaderBytes || le.Uint32(b) != pageMagic {
-		return &fault.Corrupt{Offset: off, Check: "superblock magic"}
+		return h, &fault.Corrupt{Offset: off, Check: "superblock magic"}
 	}
 	if le.Uint32(b[60:]) != checksumAt(off, b[:60]) {
-		return &fault.Corrupt{Offset: off, Check: "superblock header"}
+		return h, &fault.Corrupt{Offset: off, Check: "superblock header"}
 	}
 	if le.Uint16(b[4:]) != pageFormat {
-		return fault.ErrVersion
+		return h, fault.ErrVersion
 	}
-	*h = pageHeader{b[6], le.Uint32(b[8:]), le.Uint32(b[12:]), le.Uint32(b[16:]), le.Uint32(b[20:]), le.Uint64(b[24:]), le.Uint64(b[32:]), le.Uint32(b[40:])}
+	h = pageHeader{b[6], le.Uint32(b[8:]), le.Uint32(b[12:]), le.Uint32(b[16:]), le.Uint32(b[20:]), le.Uint64(b[24:]), le.Uint64(b[32:]), le.Uint32(b[40:])}
 	if h.slot >= slots || h.page >= h.pages || h.pageBytes < pageHeaderBytes || h.pageBytes > 1<<20 ||
 		h.body > h.pageBytes-pageHeaderBytes || h.stride > 1<<maxStrideBits ||
 		uint64(h.pages)*uint64(h.pageBytes) > h.stride {
-		return &fault.Corrupt{Offset: off, Check: "superblock header fields"}
+		return h, &fault.Corrupt{Offset: off, Check: "superblock header fields"}
 	}
 	if want := int64(uint64(h.slot)*h.stride + uint64(h.page)*uint64(h.pageBytes)); want != off {
-		return &fault.Corrupt{Offset: off, Check: "superblock place"}
+		return h, &fault.Corrupt{Offset: off, Check: "superblock place"}
 	}
-	return nil
+	return h, nil
 }
 
 // bodyHolds reports whether body has the checksum that h, at disk offset off, promises.

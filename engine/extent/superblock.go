@@ -3,6 +3,7 @@ package extent
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/fault"
@@ -12,14 +13,16 @@ import (
 // ErrNoSuperblock is returned by Load when no slot of the root page holds a superblock.
 var ErrNoSuperblock = errors.New("no superblock")
 
-// newTable returns a table of g with empty entries and buffers for its pages. The images are aligned for direct IO.
-func newTable(io *iosched.Sched, g *Geometry, l layout) *Table {
-	t := &Table{io: io, layout: l, entries: make([]Entry, g.Extents), pages: make([]page, l.pages)}
-	t.Root.Geometry = *g
+// shape makes t a table of g with empty entries and images for its pages, reusing its memory.
+func (t *Table) shape(io *iosched.Sched, b *disk.Buffers, g *Geometry, l layout) {
+	entries, pages, log := t.entries, t.pages, t.Root.Log
+	*t = Table{io: io, layout: l, entries: slices.Grow(entries[:0], int(g.Extents))[:g.Extents], pages: slices.Grow(pages[:0], int(l.pages))[:l.pages]}
+	t.Root.Geometry, t.Root.Log = *g, log[:0]
+	clear(t.entries)
+	clear(t.pages)
 	for i := range t.pages {
-		t.pages[i].image = disk.Aligned(int(l.pageBytes))
+		t.pages[i].image = b.Get(int(l.pageBytes))
 	}
-	return t
 }
 
 // Format writes an empty store of geometry g in all slots: the log begins in the first extent behind the superblock, the next
@@ -33,7 +36,8 @@ func Format(d disk.Disk, g Geometry, superPage uint32, id StoreID) error {
 		return fmt.Errorf("%w: the superblock takes %d of %d extents", ErrGeometry, l.reserved, g.Extents)
 	}
 	io := iosched.New(d)
-	t := newTable(io, &g, l)
+	t := new(Table)
+	t.shape(io, new(disk.Buffers), &g, l)
 	for x := range t.entries {
 		t.entries[x] = Entry{Generation: 1}
 		if uint32(x) < l.reserved {
@@ -77,43 +81,46 @@ func drain(io *iosched.Sched) error {
 	return io.Err()
 }
 
-// Load reads the newest valid version of every page. It writes nothing. Slots that cannot be read, or fail a check, count as
-// oldest; Load fails only when no slot of a page is left.
-func Load(d disk.Disk, io *iosched.Sched) (*Table, error) {
-	l := loader{disk: d, info: d.Info()}
+// Load makes t the newest valid version of every page on d. t may be zero, or a table that nobody uses any more; its memory is
+// used again. Load writes nothing. Slots that cannot be read, or fail a check, count as oldest; it fails only when no slot of a
+// page is left. io is what t will write with, b where its buffers come from.
+func (t *Table) Load(d disk.Disk, io *iosched.Sched, b *disk.Buffers) error {
+	l := loader{disk: d, info: d.Info(), block: b.Get(d.Info().PhysicalBlock)}
+	defer b.Put(l.block)
 	first, err := l.findSlot()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	root := make([]page, 1)
-	body, err := l.newest(&first, 0, &root[0])
+	l.like, l.body[0], l.body[1] = first, b.Get(int(first.pageBytes)), b.Get(int(first.pageBytes))
+	defer func() { b.Put(l.body[0]); b.Put(l.body[1]) }()
+	var root page
+	body, err := l.newest(0, &root)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var r Root
+	r := Root{Log: t.Root.Log}
 	rest, err := r.decode(body)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.Geometry.Fits(l.info); err != nil {
-		return nil, err
+		return err
 	}
-	lay := layoutOf(&r.Geometry, &first)
-	t := newTable(io, &r.Geometry, lay)
+	t.shape(io, b, &r.Geometry, layoutOf(&r.Geometry, &first))
 	t.Root = r
-	t.pages[0].version, t.pages[0].held = root[0].version, root[0].held
+	t.pages[0].version, t.pages[0].held = root.version, root.held
 	for i := range t.pages {
 		if i > 0 {
-			if rest, err = l.newest(&first, uint32(i), &t.pages[i]); err != nil {
-				return nil, err
+			if rest, err = l.newest(uint32(i), &t.pages[i]); err != nil {
+				return err
 			}
 		}
 		if err := t.decodeEntries(uint32(i), rest); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	t.distrust()
-	return t, t.validate()
+	return t.validate()
 }
 
 // distrust makes the update that Open writes the first one relied on: what was read may stand in one slot only. Pages whose
@@ -175,100 +182,103 @@ func (t *Table) validate() error {
 
 // loader reads slots.
 type loader struct {
-	disk disk.Disk
-	info disk.Info
+	disk  disk.Disk
+	info  disk.Info
+	like  pageHeader // what every slot shares with the first one found
+	block []byte     // a physical block
+	body  [2][]byte  // bodies of slots: the newest so far, and the one being read
 }
 
 // findSlot returns the header of a readable slot of page 0. The first slot lies at the start of the disk; if it is bad the
 // others are sought at every stride that is a power of two, asking rather than reading, since what lies there may be anything.
 func (l *loader) findSlot() (pageHeader, error) {
-	var h pageHeader
-	block := disk.Aligned(l.info.PhysicalBlock)
-	bad := l.header(&h, block, 0)
+	h, bad := l.header(0)
 	if bad == nil || errors.Is(bad, fault.ErrVersion) {
 		return h, bad
 	}
+	blank := errors.Is(bad, fault.ErrCorrupt) && le.Uint32(l.block) != pageMagic
 	for stride := int64(l.info.LogicalBlock); stride < l.info.Size; stride *= 2 {
 		for slot := int64(1); slot < slots; slot++ {
-			off := slot * stride
-			if off+int64(l.info.PhysicalBlock) > l.info.Size {
-				continue
-			}
-			is := func(off int64, b []byte) bool {
-				var h pageHeader
-				return h.decode(b, off) == nil && h.page == 0 && int64(h.stride) == stride
-			}
-			if yes, err := disk.Ask(l.disk, block, off, int64(l.info.PhysicalBlock), is); err != nil || !yes {
-				continue
-			}
-			if l.header(&h, block, off) == nil {
+			if h, ok := l.slotAt(slot*stride, stride); ok {
 				return h, nil
 			}
 		}
 	}
-	if errors.Is(bad, fault.ErrCorrupt) && le.Uint32(block) != pageMagic {
+	if blank {
 		return h, ErrNoSuperblock
 	}
 	return h, bad
 }
 
-func (l *loader) header(h *pageHeader, block []byte, off int64) error {
-	b := block[:l.info.LogicalBlock]
-	if err := l.disk.Read(b, off); err != nil {
-		return &fault.IO{Op: "read", Offset: off, Err: err}
+// slotAt returns the header of a slot of page 0 at off, if there is one with that stride.
+func (l *loader) slotAt(off, stride int64) (h pageHeader, ok bool) {
+	physical := int64(l.info.PhysicalBlock)
+	if off+physical > l.info.Size {
+		return h, false
 	}
-	return h.decode(b, off)
+	yes, err := disk.Ask(l.disk, l.block, off, physical, func(off int64, b []byte) bool {
+		h, err := decodePageHeader(b, off)
+		return err == nil && h.page == 0 && int64(h.stride) == stride
+	})
+	if err != nil || !yes {
+		return h, false
+	}
+	h, err = l.header(off)
+	return h, err == nil
 }
 
-// newest reads the slots of page i into p.held and returns the body of the newest valid one.
-func (l *loader) newest(like *pageHeader, i uint32, p *page) ([]byte, error) {
-	var body []byte
-	var bad error
-	block := disk.Aligned(l.info.LogicalBlock)
+func (l *loader) header(off int64) (pageHeader, error) {
+	b := l.block[:l.info.LogicalBlock]
+	if err := l.disk.Read(b, off); err != nil {
+		return pageHeader{}, &fault.IO{Op: "read", Offset: off, Err: err}
+	}
+	return decodePageHeader(b, off)
+}
+
+// newest reads the slots of page i into p.held and returns the body of the newest valid one, valid until the next call.
+func (l *loader) newest(i uint32, p *page) (newest []byte, bad error) {
 	for slot := range slots {
-		off := int64(uint64(slot)*like.stride + uint64(i)*uint64(like.pageBytes))
-		var h pageHeader
-		if off+int64(like.pageBytes) > l.info.Size {
+		off := int64(uint64(slot)*l.like.stride + uint64(i)*uint64(l.like.pageBytes))
+		if off+int64(l.like.pageBytes) > l.info.Size {
 			continue
 		}
-		if err := l.header(&h, block, off); err != nil {
-			bad = err
-			continue
-		}
-		if h.page != i || h.pages != like.pages || h.pageBytes != like.pageBytes || h.stride != like.stride {
-			bad = &fault.Corrupt{Offset: off, Check: "superblock shape"}
-			continue
-		}
-		b, err := l.body(&h, off)
+		h, body, err := l.slot(i, off)
 		if err != nil {
 			bad = err
 			continue
 		}
 		p.held[slot] = h.version
 		if h.version > p.version {
-			p.version, body = h.version, b
+			p.version, newest = h.version, body
+			l.body[0], l.body[1] = l.body[1], l.body[0]
 		}
 	}
-	if body == nil {
+	if newest == nil {
 		return nil, bad
 	}
-	return body, nil
+	return newest, nil
 }
 
-// body reads and checks the body of a slot.
-func (l *loader) body(h *pageHeader, off int64) ([]byte, error) {
+// slot reads and checks a slot of page i into the spare body buffer.
+func (l *loader) slot(i uint32, off int64) (h pageHeader, body []byte, err error) {
+	if h, err = l.header(off); err != nil {
+		return h, nil, err
+	}
+	if h.page != i || h.pages != l.like.pages || h.pageBytes != l.like.pageBytes || h.stride != l.like.stride {
+		return h, nil, &fault.Corrupt{Offset: off, Check: "superblock shape"}
+	}
 	whole := pageHeaderBytes + int(h.body)
 	whole += -whole & (l.info.LogicalBlock - 1)
-	p := disk.Aligned(whole)
+	expected, p := h, l.body[1][:whole]
 	holds, err := disk.ReadUnit(l.disk, p, off, func(p []byte) bool {
-		var again pageHeader
-		return again.decode(p, off) == nil && again == *h && h.bodyHolds(p[pageHeaderBytes:pageHeaderBytes+h.body], off)
+		again, err := decodePageHeader(p, off)
+		return err == nil && again == expected && again.bodyHolds(p[pageHeaderBytes:pageHeaderBytes+again.body], off)
 	})
 	switch {
 	case err != nil:
-		return nil, &fault.IO{Op: "read", Offset: off, Err: err}
+		return h, nil, &fault.IO{Op: "read", Offset: off, Err: err}
 	case !holds:
-		return nil, &fault.Corrupt{Offset: off, Check: "superblock body"}
+		return h, nil, &fault.Corrupt{Offset: off, Check: "superblock body"}
 	}
-	return p[pageHeaderBytes : pageHeaderBytes+h.body], nil
+	return h, p[pageHeaderBytes : pageHeaderBytes+h.body], nil
 }

@@ -27,10 +27,12 @@ func formatted(t *testing.T, extents, superPage uint32) *disk.Memory {
 
 func load(t *testing.T, d disk.Disk) *Table {
 	t.Helper()
-	table, err := Load(d, iosched.New(d))
-	require.NoError(t, err)
+	table := new(Table)
+	require.NoError(t, table.Load(d, iosched.New(d), new(disk.Buffers)))
 	return table
 }
+
+func loading(d disk.Disk) error { return new(Table).Load(d, iosched.New(d), new(disk.Buffers)) }
 
 // record makes every change of table relied on.
 func record(t *testing.T, table *Table) {
@@ -192,8 +194,7 @@ func (s *slotSpy) Submit(r *disk.Request) {
 
 func TestLoadTellsNoStoreFromAnotherFormatAndFromRot(t *testing.T) {
 	blank := disk.NewMemory(disk.Info{Size: 1 << 17, LogicalBlock: 64, PhysicalBlock: 128})
-	_, err := Load(blank, iosched.New(blank))
-	require.ErrorIs(t, err, ErrNoSuperblock)
+	require.ErrorIs(t, loading(blank), ErrNoSuperblock)
 
 	d := formatted(t, 32, 0)
 	table := load(t, d)
@@ -205,8 +206,7 @@ func TestLoadTellsNoStoreFromAnotherFormatAndFromRot(t *testing.T) {
 		le.PutUint32(b[60:], checksumAt(off, b[:60]))
 		require.NoError(t, disk.Do(d, &disk.Request{Kind: disk.Write, Off: off, Data: b}))
 	}
-	_, err = Load(d, iosched.New(d))
-	require.ErrorIs(t, err, fault.ErrVersion)
+	require.ErrorIs(t, loading(d), fault.ErrVersion)
 
 	d = formatted(t, 32, 0)
 	for s := range slots {
@@ -214,8 +214,7 @@ func TestLoadTellsNoStoreFromAnotherFormatAndFromRot(t *testing.T) {
 		off := table.layout.offset(0, s) + 64
 		require.NoError(t, disk.Do(d, &disk.Request{Kind: disk.Write, Off: off, Data: b}))
 	}
-	_, err = Load(d, iosched.New(d))
-	require.ErrorIs(t, err, fault.ErrCorrupt)
+	require.ErrorIs(t, loading(d), fault.ErrCorrupt)
 }
 
 func TestGeometryThatCannotWorkIsRefused(t *testing.T) {

@@ -21,17 +21,9 @@ type node struct {
 	next  [maxHeight]uint32 // index in nodes; 0 is the end
 }
 
-// NewMemtable returns an empty memtable with room for that many entries before it allocates again.
-func NewMemtable(entries int) *Memtable {
-	m := &Memtable{nodes: make([]node, 1, entries+1)}
-	m.Reset()
-	return m
-}
-
-// Reset empties m and keeps its memory.
+// Reset empties m and keeps its memory. A new Memtable is reset before its first use.
 func (m *Memtable) Reset() {
-	m.nodes = m.nodes[:1]
-	m.nodes[0] = node{}
+	m.nodes = append(m.nodes[:0], node{})
 	m.tall = 1
 }
 

@@ -1,6 +1,8 @@
 package index
 
 import (
+	"slices"
+
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/extent"
 )
@@ -25,6 +27,13 @@ const (
 	tableRecordBytes = 64
 	liveRecordBytes  = 8
 )
+
+// EmptyLive returns a count of 0 for every extent of g, in the memory of old if it suffices.
+func EmptyLive(old []uint32, g *extent.Geometry) []uint32 {
+	live := slices.Grow(old[:0], int(g.Extents))[:g.Extents]
+	clear(live)
+	return live
+}
 
 // Bytes returns the size of m's record.
 func (m *Metadata) Bytes() int {
@@ -81,16 +90,16 @@ func (m *Metadata) Decode(b []byte, g *extent.Geometry, at chunk.Place) error {
 		return at.Corrupt("metadata length")
 	}
 	b = b[metadataFixed:]
-	m.Run.Tables = make([]Table, tables)
+	m.Run.Tables = slices.Grow(m.Run.Tables[:0], int(tables))[:tables]
 	for i := range m.Run.Tables {
 		t := &m.Run.Tables[i]
-		*t = Table{Locator: extent.DecodeLocator(b), Blocks: le.Uint32(b[20:]), Entries: le.Uint32(b[24:]), First: chunk.ShardID(b[32:]), Last: chunk.ShardID(b[48:])}
+		*t = Table{Locator: extent.DecodeLocator(b), Blocks: le.Uint32(b[20:]), Entries: le.Uint32(b[24:]), First: chunk.ShardID(b[32:]), Last: chunk.ShardID(b[48:]), fences: t.fences[:0]}
 		if !t.plausible(g) || i > 0 && Compare(&m.Run.Tables[i-1].Last, &t.First) >= 0 {
 			return at.Corrupt("metadata table")
 		}
 		b = b[tableRecordBytes:]
 	}
-	m.Live = make([]uint32, g.Extents)
+	m.Live = EmptyLive(m.Live, g)
 	for range extents {
 		x := le.Uint32(b)
 		if x >= g.Extents {

@@ -1,10 +1,10 @@
 package index
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/shardproof/shardproof/engine/chunk"
-	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/extent"
 )
 
@@ -28,6 +28,8 @@ const (
 type Reader interface {
 	// ReadAt fills p, whole logical blocks, from a place whose offset is a multiple of a logical block.
 	ReadAt(p []byte, at chunk.Place) error
+	// ReadRange returns n bytes from any place. They are valid until the next call.
+	ReadRange(at chunk.Place, n uint32) ([]byte, error)
 }
 
 // Shape holds the sizes that tables are built with.
@@ -48,7 +50,7 @@ type Table struct {
 	First   chunk.ShardID
 	Last    chunk.ShardID
 
-	fences []chunk.ShardID // first id of each block; nil until read
+	fences []chunk.ShardID // first id of each block; empty until read
 }
 
 func fenceBytes(blocks uint32) uint32 { return fenceFixed + blocks*idBytes }
@@ -117,7 +119,7 @@ func (t *Table) encodeFences(b []byte, s *Shape, at chunk.Place) {
 
 // loadFences reads the fences of t, the second copy if the first is bad.
 func (t *Table) loadFences(r Reader, s *Shape) error {
-	if t.fences != nil {
+	if len(t.fences) > 0 {
 		return nil
 	}
 	at := chunk.PlaceOf(t.Locator)
@@ -129,7 +131,7 @@ func (t *Table) loadFences(r Reader, s *Shape) error {
 }
 
 func (t *Table) readFences(r Reader, s *Shape, at chunk.Place) error {
-	b, err := readRange(r, s.Logical, at, int(fenceBytes(t.Blocks)))
+	b, err := r.ReadRange(at, fenceBytes(t.Blocks))
 	if err != nil {
 		return err
 	}
@@ -140,23 +142,11 @@ func (t *Table) readFences(r Reader, s *Shape, at chunk.Place) error {
 	if le.Uint32(b) != t.Blocks || le.Uint32(b[4:]) != t.Entries || le.Uint32(b[8:]) != s.PageBytes {
 		return at.Corrupt("index fences fields")
 	}
-	t.fences = make([]chunk.ShardID, t.Blocks)
+	t.fences = slices.Grow(t.fences[:0], int(t.Blocks))[:t.Blocks]
 	for i := range t.fences {
 		t.fences[i] = chunk.ShardID(b[16+i*idBytes:])
 	}
 	return nil
-}
-
-// readRange reads n bytes at any offset by whole logical blocks.
-func readRange(r Reader, logical uint32, at chunk.Place, n int) ([]byte, error) {
-	lead := int(at.Offset & (logical - 1))
-	whole := lead + n
-	whole += -whole & int(logical-1)
-	b := disk.Aligned(whole)
-	if err := r.ReadAt(b, at.At(-lead)); err != nil {
-		return nil, err
-	}
-	return b[lead : lead+n], nil
 }
 
 // block reads block i of t into scratch, a page.

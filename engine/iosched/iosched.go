@@ -52,7 +52,17 @@ type Sched struct {
 }
 
 // New returns a scheduler with nothing in flight. It does not own d.
-func New(d disk.Disk) *Sched { return &Sched{disk: d} }
+func New(d disk.Disk) *Sched {
+	s := new(Sched)
+	s.Reset(d)
+	return s
+}
+
+// Reset makes s as New does, reusing its memory. Nothing of it is in flight.
+func (s *Sched) Reset(d disk.Disk) {
+	clear(s.inFlight)
+	*s = Sched{disk: d, inFlight: s.inFlight}
+}
 
 // Disk returns the disk below.
 func (s *Sched) Disk() disk.Disk { return s.disk }

@@ -52,13 +52,14 @@ func (s *scan) region(from position, fn func(index int, off, size uint32) (bool,
 }
 
 // ask puts a question about unit headers to every block of the region.
-func (s *scan) ask(from position, yes func(h *header, index int) bool) (bool, error) {
-	scratch := disk.Aligned(int(max(s.geo.Physical, min(2*s.geo.WindowBytes, 1<<18))))
+func (s *scan) ask(from position, yes func(h header) bool) (bool, error) {
+	scratch := s.buffers.Get(int(max(s.geo.Physical, min(2*s.geo.WindowBytes, 1<<18))))
+	defer s.buffers.Put(scratch)
 	return s.region(from, func(index int, off, size uint32) (bool, error) {
 		base := s.geo.Base(s.list(index).Extent)
 		return disk.Ask(s.disk, scratch, base+int64(off), int64(size), func(at int64, block []byte) bool {
-			var h header
-			return h.decode(block, s.place(index, uint32(at-base)), s.geo) && s.epochHolds(&h) && yes(&h, index)
+			h, ok := decodeHeader(block, s.place(index, uint32(at-base)), s.geo)
+			return ok && s.epochHolds(h) && yes(h)
 		})
 	})
 }
@@ -66,7 +67,7 @@ func (s *scan) ask(from position, yes func(h *header, index int) bool) (bool, er
 // attestedLater reports whether a later unit says that s.number was durable.
 func (s *scan) attestedLater(from position) (bool, error) {
 	missing := s.number
-	return s.ask(from, func(h *header, _ int) bool { return h.number > missing && h.durableThrough >= missing })
+	return s.ask(from, func(h header) bool { return h.number > missing && h.durableThrough >= missing })
 }
 
 // passOver reports the mutations of the damaged unit s.number as lost and moves to the unit after it. If that one is lost too,
@@ -80,7 +81,7 @@ func (s *scan) passOver(from position) (bool, error) {
 	var h header
 	whole := false
 	if found.index >= 0 {
-		if whole, _, err = s.read(&h, found.index, found.off, next); err != nil {
+		if h, whole, _, err = s.read(found.index, found.off, next); err != nil {
 			return false, err
 		}
 	}
@@ -106,13 +107,14 @@ func (s *scan) passOver(from position) (bool, error) {
 // find returns the place of a header of unit n, index -1 if there is none.
 func (s *scan) find(n uint64, from position) (found position, err error) {
 	found.index = -1
-	scratch := disk.Aligned(int(s.geo.Physical))
+	scratch := s.buffers.Get(int(s.geo.Physical))
+	defer s.buffers.Put(scratch)
 	_, err = s.region(from, func(index int, off, size uint32) (bool, error) {
 		for end := off + size; off < end; off += s.geo.Physical {
 			at := s.place(index, off)
 			yes, err := disk.Ask(s.disk, scratch, s.geo.Base(at.Extent)+int64(off), int64(s.geo.Physical), func(_ int64, block []byte) bool {
-				var h header
-				return h.decode(block, at, s.geo) && s.epochHolds(&h) && h.number == n && s.mayBegin(n, index, off)
+				h, ok := decodeHeader(block, at, s.geo)
+				return ok && s.epochHolds(h) && h.number == n && s.mayBegin(n, index, off)
 			})
 			if yes || err != nil {
 				found = position{index, off}

@@ -12,10 +12,11 @@ import (
 
 // Log appends units and knows how far they are durable. It is a Watermark: number n of it is unit n.
 type Log struct {
-	table *extent.Table
-	io    *iosched.Sched
-	geo   *extent.Geometry
-	group int // bytes of the largest unit that holds several frames
+	table   *extent.Table
+	io      *iosched.Sched
+	buffers *disk.Buffers
+	geo     *extent.Geometry
+	group   int // bytes of the largest unit that holds several frames
 
 	epoch    uint64
 	mutation uint64 // number of the next mutation
@@ -50,13 +51,19 @@ type unit struct {
 	write   iosched.Write
 }
 
-// New returns a log that goes on behind tail, in the given epoch. group bounds, in bytes, units of several frames.
-func New(table *extent.Table, io *iosched.Sched, group int, epoch uint64, tail *Tail) *Log {
-	l := &Log{table: table, io: io, geo: table.Geometry(), epoch: epoch, next: tail.Number, head: tail.index, off: tail.Offset, mutation: tail.Mutation}
+// Start makes l the log that goes on behind tail in the given epoch. group bounds, in bytes, units of several frames. l may be
+// zero, or a log that nobody uses any more; its memory is used again and its dependencies lose their meaning.
+func (l *Log) Start(table *extent.Table, io *iosched.Sched, b *disk.Buffers, group int, epoch uint64, tail *Tail) {
+	spare := append(l.spare, l.units...)
+	*l = Log{units: l.units[:0], spare: spare, lastDir: append(l.lastDir[:0], tail.directory...)}
+	for _, u := range l.spare {
+		u.buf = nil
+	}
+	l.table, l.io, l.buffers, l.geo = table, io, b, table.Geometry()
 	l.group = min(group, int(l.geo.WindowBytes))
-	l.lastDir = tail.directory
+	l.epoch, l.mutation = epoch, tail.Mutation
+	l.next, l.head, l.off = tail.Number, tail.index, tail.Offset
 	l.durable.Store(tail.Number - 1)
-	return l
 }
 
 // MaxPayload returns the largest payload that fits a frame of the log, whatever the unit before it holds.
@@ -175,16 +182,13 @@ func (l *Log) begin(frame int) *unit {
 
 // newUnit returns an empty unit with room for that many bytes, aligned for direct IO.
 func (l *Log) newUnit(limit int) *unit {
-	limit = int(l.geo.RoundUp(uint32(limit)))
+	u := new(unit)
 	if n := len(l.spare); n > 0 {
-		u := l.spare[n-1]
+		u = l.spare[n-1]
 		l.spare = l.spare[:n-1]
-		if cap(u.buf) >= limit {
-			*u = unit{buf: u.buf[:HeaderBytes], dir: u.dir[:0]}
-			return u
-		}
 	}
-	return &unit{buf: disk.Aligned(max(limit, int(l.geo.RoundUp(uint32(l.group)))))[:HeaderBytes]}
+	*u = unit{dir: u.dir[:0], buf: l.buffers.Get(int(l.geo.RoundUp(uint32(limit))))[:HeaderBytes]}
+	return u
 }
 
 // Seal closes the open unit, if there is one, and submits it.
@@ -211,9 +215,8 @@ func (l *Log) Advance() {
 		l.units[n] = nil
 		l.units = l.units[:n]
 		l.durable.Store(u.number)
-		if cap(u.buf) <= 2*l.group {
-			l.spare = append(l.spare, u)
-		}
+		l.buffers.Put(u.buf)
+		l.spare = append(l.spare, u)
 	}
 	if err := l.io.Err(); err != nil && l.failed.Load() == nil {
 		l.failed.Store(&err)

@@ -38,10 +38,12 @@ type Applier interface {
 // Recover reads the log of table from its replay position to its end and hands every mutation to a. It notes in table.Root the
 // first number of every extent up to the end, and writes nothing. A device error ends it: an unreadable block is never taken
 // for the end of the log.
-func Recover(d disk.Disk, table *extent.Table, a Applier) (*Tail, error) {
+func Recover(d disk.Disk, b *disk.Buffers, table *extent.Table, a Applier) (*Tail, error) {
 	root := &table.Root
-	s := scan{disk: d, root: root, geo: &root.Geometry, applier: a, number: root.Replay.Number, off: root.Replay.Offset}
-	s.block = disk.Aligned(int(s.geo.Logical))
+	s := scan{disk: d, buffers: b, root: root, geo: &root.Geometry, applier: a, number: root.Replay.Number, off: root.Replay.Offset}
+	s.block = b.Get(int(s.geo.Logical))
+	s.unit = b.Get(int(s.geo.Physical))
+	defer s.release()
 	s.mutation = root.NextMutation
 	s.attested = max(root.DurableThrough, root.Resume-1)
 	for s.list(s.index).Extent != root.Replay.Extent {
@@ -61,6 +63,7 @@ func Recover(d disk.Disk, table *extent.Table, a Applier) (*Tail, error) {
 // scan is a recovery under way. It stands before unit number, which is expected at off in the listed extent index.
 type scan struct {
 	disk    disk.Disk
+	buffers *disk.Buffers
 	root    *extent.Root
 	geo     *extent.Geometry
 	applier Applier
@@ -79,6 +82,11 @@ type scan struct {
 	unit  []byte // the unit being read
 }
 
+func (s *scan) release() {
+	s.buffers.Put(s.block)
+	s.buffers.Put(s.unit)
+}
+
 // list returns the i-th extent of the log.
 func (s *scan) list(i int) *extent.LogExtent { return &s.root.Log[i] }
 
@@ -87,15 +95,13 @@ func (s *scan) step() (bool, error) {
 	if s.index+1 < len(s.root.Log) && s.list(s.index+1).First == s.number {
 		s.index, s.off = s.index+1, 0
 	}
-	var h header
-	whole, seen, err := s.read(&h, s.index, s.off, s.number)
+	h, whole, seen, err := s.read(s.index, s.off, s.number)
 	if err != nil {
 		return false, err
 	}
 	at, off := s.index, s.off
 	if !whole && s.mayHaveMoved() {
-		var next header
-		moved, nextSeen, err := s.read(&next, s.index+1, 0, s.number)
+		next, moved, nextSeen, err := s.read(s.index+1, 0, s.number)
 		if err != nil {
 			return false, err
 		}
@@ -120,7 +126,7 @@ func (s *scan) mayHaveMoved() bool {
 }
 
 // epochHolds applies L6 to the epoch of a unit.
-func (s *scan) epochHolds(h *header) bool {
+func (s *scan) epochHolds(h header) bool {
 	if h.number >= s.root.Resume {
 		return h.epoch == s.root.Epoch
 	}
@@ -134,31 +140,34 @@ func (s *scan) place(i int, off uint32) chunk.Place {
 }
 
 // read looks for unit number at a place. seen says that its header is there, whole that its body is too; then s.unit holds it.
-func (s *scan) read(h *header, i int, off uint32, number uint64) (whole, seen bool, err error) {
+func (s *scan) read(i int, off uint32, number uint64) (h header, whole, seen bool, err error) {
 	if off+s.geo.Physical > s.geo.ExtentBytes {
-		return false, false, nil
+		return h, false, false, nil
 	}
 	at := s.place(i, off)
 	if err := s.readAt(s.block, at); err != nil {
-		return false, false, err
+		return h, false, false, err
 	}
-	if !h.decode(s.block, at, s.geo) || h.number != number || !s.epochHolds(h) || h.length > s.geo.WindowBytes {
-		return false, false, nil
+	h, ok := decodeHeader(s.block, at, s.geo)
+	if !ok || h.number != number || !s.epochHolds(h) || h.length > s.geo.WindowBytes {
+		return h, false, false, nil
 	}
-	whole, err = s.readUnit(h)
-	return whole, true, err
+	whole, err = s.readUnit(&h)
+	return h, whole, true, err
 }
 
 // readUnit reads the whole unit of h into s.unit and reports whether it is that unit.
 func (s *scan) readUnit(h *header) (bool, error) {
 	if uint32(cap(s.unit)) < h.length {
-		s.unit = disk.Aligned(int(h.length))
+		s.buffers.Put(s.unit)
+		s.unit = s.buffers.Get(int(h.length))
 	}
 	s.unit = s.unit[:h.length]
 	off := s.geo.Base(h.place.Extent) + int64(h.place.Offset)
+	expected := *h
 	whole, err := disk.ReadUnit(s.disk, s.unit, off, func(u []byte) bool {
-		var again header
-		return again.decode(u, h.place, s.geo) && again == *h && h.bodyHolds(u)
+		again, ok := decodeHeader(u, expected.place, s.geo)
+		return ok && again == expected && again.bodyHolds(u)
 	})
 	if err != nil {
 		return false, &fault.IO{Op: "read", Offset: off, Err: err}

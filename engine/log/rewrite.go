@@ -12,19 +12,19 @@ import (
 // Rewrite writes again, in place and byte for byte, every accepted unit whose durability nothing attests, and flushes: what
 // recovery is about to show must survive the next power cut, even if so far it is only in the device's cache or half of it
 // comes from a write whose flush failed. It does nothing when there is none.
-func (t *Tail) Rewrite(d disk.Disk, io *iosched.Sched, g *extent.Geometry) error {
+func (t *Tail) Rewrite(d disk.Disk, b *disk.Buffers, io *iosched.Sched, g *extent.Geometry) error {
 	if len(t.rewrite) == 0 {
 		return nil
 	}
 	writes := make([]iosched.Write, len(t.rewrite))
 	for i, p := range t.rewrite {
-		u := disk.Aligned(int(p.length))
+		u := b.Get(int(p.length))
+		defer b.Put(u)
 		off := g.Base(p.place.Extent) + int64(p.place.Offset)
 		if err := d.Read(u, off); err != nil {
 			return &fault.IO{Op: "read", Offset: off, Err: err}
 		}
-		var h header
-		if !h.decode(u, p.place, g) || !h.bodyHolds(u) {
+		if h, ok := decodeHeader(u, p.place, g); !ok || !h.bodyHolds(u) {
 			return fmt.Errorf("%w: unit %d changed while it was recovered", p.place.Corrupt("unit"), p.number)
 		}
 		io.Submit(&writes[i], u, off)

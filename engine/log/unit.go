@@ -61,17 +61,17 @@ func (h *header) seal(u []byte) {
 	le.PutUint32(u[60:], h.place.CRC(u[:60]))
 }
 
-// decode fills h from the first block of a unit that must lie at the given place, and reports whether it is one.
-func (h *header) decode(b []byte, at chunk.Place, g *extent.Geometry) bool {
+// decodeHeader decodes the first block of a unit that must lie at the given place, and reports whether it is one.
+func decodeHeader(b []byte, at chunk.Place, g *extent.Geometry) (h header, ok bool) {
 	if len(b) < HeaderBytes || le.Uint32(b) != unitMagic || b[4] != unitVersion || le.Uint32(b[60:]) != at.CRC(b[:60]) {
-		return false
+		return h, false
 	}
-	*h = header{
+	h = header{
 		frames: le.Uint16(b[6:]), dirFrames: le.Uint16(b[8:]), length: le.Uint32(b[12:]),
 		place: chunk.Place{Extent: extent.ID(le.Uint32(b[16:])), Generation: extent.Generation(le.Uint64(b[24:])), Offset: le.Uint32(b[20:])},
 		epoch: le.Uint64(b[32:]), number: le.Uint64(b[40:]), durableThrough: le.Uint64(b[48:]), bodyCRC: le.Uint32(b[56:]),
 	}
-	return h.place == at && h.length%g.Physical == 0 && h.length >= HeaderBytes+uint32(h.dirFrames)*DirectoryBytes &&
+	return h, h.place == at && h.length%g.Physical == 0 && h.length >= HeaderBytes+uint32(h.dirFrames)*DirectoryBytes &&
 		uint64(at.Offset)+uint64(h.length) <= uint64(g.ExtentBytes)
 }
 
