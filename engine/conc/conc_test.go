@@ -65,9 +65,9 @@ var programs = []struct {
 				first, second = &b, &a
 			}
 			first.Lock()
+			defer first.Unlock()
 			second.Lock()
-			second.Unlock()
-			first.Unlock()
+			defer second.Unlock()
 		})
 		return true
 	}},
