@@ -16,7 +16,8 @@ func NewEngineFactory() Factory { return &engineFactory{probes: probe.NewSet()} 
 
 type engineFactory struct {
 	uuids  uuidSource
-	probes *probe.Set // of all its stores
+	probes *probe.Set    // of all its stores
+	last   *engine.Store // the store opened before: nobody uses it any more
 }
 
 func (f *engineFactory) Format(d disk.Disk, c *Config) error {
@@ -38,10 +39,13 @@ func (f *engineFactory) Open(d disk.Disk, c *Config) (Target, error) {
 		GroupBytes:      blockBytes(c, OptGroup),
 		MemtableEntries: int(c.Get(OptMemtable)),
 		Probes:          f.probes,
+		Reuse:           f.last,
 	})
 	if err != nil {
+		f.last = nil
 		return nil, err
 	}
+	f.last = s
 	return s, nil
 }
 
