@@ -15,11 +15,12 @@ const (
 	BiasLastLife // the sequence ends with a reboot and reads
 	BiasFits     // what has been written nears the size of the disk: values become small, mutations rarer
 
-	BiasKeyHot  // one of the eight keys used last
-	BiasKeyLive // a key that is stored
-	BiasKeyDead // a key deleted lately
-	BiasKeyPool // one of four keys that this sequence prefers
-	BiasKeyHigh // the keys do not start at k0
+	BiasKeyHot    // one of the eight keys used last
+	BiasKeyLive   // a key that is stored
+	BiasKeyDead   // a key deleted lately
+	BiasKeyPool   // one of four keys that this sequence prefers
+	BiasKeySpread // the sequence mostly puts keys it did not use lately, so that much is stored at once
+	BiasKeyHigh   // the keys do not start at k0
 
 	BiasSizeZero   // no bytes
 	BiasSizeOne    // one byte
@@ -54,6 +55,7 @@ var biases = [biasCount]BiasInfo{
 	BiasKeyLive:    {"key-live"},
 	BiasKeyDead:    {"key-dead"},
 	BiasKeyPool:    {"key-pool"},
+	BiasKeySpread:  {"key-spread"},
 	BiasKeyHigh:    {"key-high"},
 	BiasSizeZero:   {"size-zero"},
 	BiasSizeOne:    {"size-one"},

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"math/bits"
 	"math/rand/v2"
 )
@@ -11,6 +12,11 @@ const GeneratorVersion = 1
 // MixSeed returns the seed of sequence number n of a run. It depends on nothing else, so any number of workers, shards and
 // machines generate the same set.
 func MixSeed(runSeed, n uint64) uint64 { return mix64(mix64(runSeed) ^ n) }
+
+// Origin returns the origin line's text for sequence number n of a run. It is provenance: what a file replays is in its lines.
+func Origin(p *Profile, runSeed, n uint64) string {
+	return fmt.Sprintf("seed=%#x number=%d gen=%d profile=%s", runSeed, n, GeneratorVersion, p.Name)
+}
 
 const (
 	spaceMax = 1000 // keys a sequence knows
@@ -32,6 +38,7 @@ type Generator struct {
 	base   KeyID  // number of the first key the sequence knows
 	space  uint32 // how many it knows
 	pooled bool
+	spread bool
 	since  [needCount]uint32 // mutations since each need was used up; NeedMutation counts all
 	lifeAt int               // index of the reboot that begins the last life; operations after it read
 	room   int64             // bytes that may still be written before values become small
@@ -361,6 +368,9 @@ func (g *Generator) begin(c *Config) {
 		g.base = KeyID(g.below(uint32(NoKey) - spaceMax))
 	}
 	g.pooled = g.coin(BiasKeyPool, p.Pooled)
+	if g.spread = g.coin(BiasKeySpread, p.Spread); g.spread {
+		g.Hits[BiasKeySpread]++
+	}
 	clear(g.since[:])
 	clear(g.at[:g.space])
 	g.liveLen, g.recent.n, g.dead.n = 0, 0, 0

@@ -104,7 +104,6 @@ func TestGeneratedArgumentsAreWithinTheirTables(t *testing.T) {
 // shares is what a list of operations does to a plain map.
 type shares struct {
 	sequences, ops, noEffect, reads, short, spilling int
-	lengths                                          int
 	bytes, puts, small, defaultShape                 int
 	kinds                                            [kindCount]int
 }
@@ -274,4 +273,25 @@ func BenchmarkAppendValue(b *testing.B) {
 		v = AppendValue(v[:0], 200, 5)
 	}
 	b.SetBytes(200)
+}
+
+func TestProfilePrintsEveryPartOfItself(t *testing.T) {
+	p := *ProfileNamed("kv")
+	text := p.String()
+	for name, change := range map[string]func(*Profile){
+		"off":     func(p *Profile) { p.Off = p.Off.With(BiasFits) },
+		"weights": func(p *Profile) { p.Weights[KindSync]++ },
+		"phases":  func(p *Profile) { p.Phases = p.Phases[1:] },
+		"length":  func(p *Profile) { p.Length.Tail++ },
+		"keys":    func(p *Profile) { p.Keys[KindGet].Dead++ },
+		"sizes":   func(p *Profile) { p.Sizes = p.Sizes[1:] },
+		"frame":   func(p *Profile) { p.UnitHeader++ },
+		"fit":     func(p *Profile) { p.FillShare++ },
+	} {
+		other := p
+		change(&other)
+		if other.String() == text {
+			t.Errorf("%s is not printed", name)
+		}
+	}
 }

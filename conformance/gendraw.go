@@ -7,8 +7,11 @@ func (g *Generator) key(kind Kind, r uint64) uint16 {
 	off := g.Profile.Off
 	pref := &g.Profile.Keys[kind]
 	choice, which := uint32(uint8(r>>24)), r>>32
-	hot := uint32(pref.Hot)
-	live := hot + uint32(pref.Live)
+	hot, live := uint32(pref.Hot), uint32(pref.Live)
+	if g.spread && !pref.MustLive {
+		hot, live = hot/4, live/4
+	}
+	live += hot
 	dead := live + uint32(pref.Dead)
 	if n := min(g.recent.n, ringLen); choice < hot && n > 0 && !off.Has(BiasKeyHot) {
 		k := g.recent.keys[scale16(which, n)]

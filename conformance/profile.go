@@ -27,6 +27,7 @@ type Profile struct {
 	Spaces   []KeySpace // alternatives for how many keys the sequence knows
 	HighKeys Odds       // that they do not start at k0
 	Pooled   Odds       // that four keys are preferred, so that collisions and spread come together
+	Spread   Odds       // that puts mostly go to other keys than lately: their odds for hot and live keys are quartered
 	Keys     [kindCount]KeyChoice
 	Sizes    []SizeShare
 	Fills    struct{ Plain, Repeat Odds }
@@ -97,7 +98,7 @@ func kvProfile() *Profile {
 		Name:  "kv",
 		Suite: "kv",
 		Weights: Weights{
-			KindGet: 60, KindPoll: 9, KindList: 12, KindPut: 68, KindDelete: 30,
+			KindGet: 60, KindPoll: 9, KindList: 12, KindPut: 68, KindDelete: 24,
 			KindPump: 18, KindWait: 12, KindSync: 12, KindFlush: 12, KindCheck: 3, KindReboot: 9,
 		},
 		Kept:   []Kind{KindGet, KindPut},
@@ -110,9 +111,10 @@ func kvProfile() *Profile {
 			{"verify", 2, Weights{KindGet: 64, KindList: 16, KindCheck: 4, KindPoll: 4, KindPut: 8, KindReboot: 4}},
 		},
 		Length:   Lengths{Short: 85, ShortMax: 20, Base: 20, Tail: 71, Max: 480},
-		Spaces:   []KeySpace{{16, 1, 1}, {56, 2, 4}, {72, 5, 16}, {64, 17, 64}, {0, 65, 1000}},
+		Spaces:   []KeySpace{{10, 1, 1}, {34, 2, 4}, {52, 5, 16}, {84, 17, 64}, {76, 65, 1000}},
 		HighKeys: 48,
-		Pooled:   96,
+		Pooled:   48,
+		Spread:   128,
 		Sizes: []SizeShare{
 			{BiasSizeZero, 2}, {BiasSizeOne, 2}, {BiasSizeSmall, 18}, {BiasSizePage, 6}, {BiasSizeFrame, 8},
 			{BiasSizeGroup, 3}, {BiasSizeExtent, 3}, {BiasSizeMax, 1},
@@ -133,7 +135,7 @@ func kvProfile() *Profile {
 	p.Keys = [kindCount]KeyChoice{
 		KindGet:    {Hot: 110, Live: 118, Dead: 10, MustLive: true},
 		KindDelete: {Hot: 90, Live: 136, Dead: 10, MustLive: true},
-		KindPut:    {Hot: 100, Live: 40, Dead: 24},
+		KindPut:    {Hot: 76, Live: 24, Dead: 20},
 		KindList:   {Hot: 64, Live: 96, Dead: 32},
 	}
 	return p
