@@ -58,13 +58,14 @@ func (o Option) Info() *OptionInfo { return &options[o] }
 type Config struct{ values [optionCount]uint32 }
 
 // DefaultConfig returns every option at its default.
-func DefaultConfig() Config {
-	var c Config
+func DefaultConfig() Config { return defaultConfig }
+
+var defaultConfig = func() (c Config) {
 	for o := range optionCount {
 		c.values[o] = options[o].Default
 	}
 	return c
-}
+}()
 
 // Get returns the value of o.
 func (c *Config) Get(o Option) uint32 { return c.values[o] }

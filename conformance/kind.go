@@ -34,6 +34,31 @@ func (g Group) String() string {
 	return "none"
 }
 
+// Need is what an operation must find to have an effect, as far as a list of operations tells. The generator counts mutations
+// since each was last used up; it is a matter of taste, not of validity: without it the operation does nothing.
+type Need uint8
+
+const (
+	NeedNothing   Need = iota
+	NeedLive           // a stored shard
+	NeedMutation       // a mutation, ever
+	NeedUnsynced       // a mutation that was not waited for
+	NeedUnflushed      // a mutation since the memtable was written
+	NeedUnchecked      // a mutation since the last audit
+	NeedReopen         // a mutation since the store was opened
+	needCount
+)
+
+// needs is a set of Need.
+type needs uint16
+
+func needsOf(all ...Need) (s needs) {
+	for _, n := range all {
+		s |= 1 << n
+	}
+	return s
+}
+
 // Field is a member of Op that an argument is kept in.
 type Field uint8
 
@@ -81,8 +106,10 @@ type KindInfo struct {
 	Suites  []string // where it may stand
 	Since   int      // the first opset that has it
 	Group   Group
-	Rank    uint8  // simple before complex; the reducer prefers the smaller. Not the Kind: that is stable, this may be refined
-	Args    []Arg  // in the order they are written
+	Rank    uint8 // simple before complex; the reducer prefers the smaller. Not the Kind: that is stable, this may be refined
+	Args    []Arg // in the order they are written
+	Needs   Need
+	Settles needs  // the needs that are used up once it is done
 	Simpler []Kind // what the reducer tries in its place, simplest first; each of smaller Rank
 	Doc     string // one sentence
 }
@@ -99,12 +126,15 @@ var (
 var kinds = [kindCount]KindInfo{
 	KindNone: {Name: "none", Doc: "Nothing."},
 	KindGet: {Name: "get", Suites: kv, Since: 1, Group: GroupRead, Rank: 1,
-		Args: []Arg{argKey},
-		Doc:  "Read a shard: its bytes, or not found."},
+		Needs: NeedLive,
+		Args:  []Arg{argKey},
+		Doc:   "Read a shard: its bytes, or not found."},
 	KindPoll: {Name: "poll", Suites: kv, Since: 1, Group: GroupRead, Rank: 2,
-		Args: []Arg{argDep},
-		Doc:  "Ask whether the dependency of a mutation is persistent; 0 is the newest. Nothing if there was none."},
+		Needs: NeedMutation,
+		Args:  []Arg{argDep},
+		Doc:   "Ask whether the dependency of a mutation is persistent; 0 is the newest. Nothing if there was none."},
 	KindList: {Name: "list", Suites: kv, Since: 1, Group: GroupRead, Rank: 3,
+		Needs: NeedLive,
 		Args: []Arg{
 			{Field: FieldKey, Role: RoleAfter, Name: "after", Default: uint64(NoKey), Max: uint64(NoKey) - 1},
 			{Field: FieldLen, Role: RoleCount, Name: "limit", Max: countMax, Draw: 9},
@@ -114,23 +144,30 @@ var kinds = [kindCount]KindInfo{
 		Args: []Arg{argKey, argLen, argFill},
 		Doc:  "Store a shard."},
 	KindDelete: {Name: "delete", Suites: kv, Since: 1, Group: GroupMutate, Rank: 5,
-		Args: []Arg{argKey}, Simpler: []Kind{KindPut},
+		Needs: NeedLive,
+		Args:  []Arg{argKey}, Simpler: []Kind{KindPut},
 		Doc: "Remove a shard."},
 	KindPump: {Name: "pump", Suites: kv, Since: 1, Group: GroupPersist, Rank: 6,
-		Args: []Arg{{Field: FieldLen, Role: RoleCount, Name: "n", Default: 1, Max: countMax, Draw: 4}},
-		Doc:  "Let up to n requests of the disk complete."},
+		Needs: NeedUnsynced,
+		Args:  []Arg{{Field: FieldLen, Role: RoleCount, Name: "n", Default: 1, Max: countMax, Draw: 4}},
+		Doc:   "Let up to n requests of the disk complete."},
 	KindWait: {Name: "wait", Suites: kv, Since: 1, Group: GroupPersist, Rank: 7,
-		Args: []Arg{argDep}, Simpler: []Kind{KindPump},
+		Needs: NeedUnsynced,
+		Args:  []Arg{argDep}, Simpler: []Kind{KindPump},
 		Doc: "Wait until a mutation is persistent; 0 is the newest. Nothing if there was none."},
 	KindSync: {Name: "sync", Suites: kv, Since: 1, Group: GroupPersist, Rank: 8,
+		Needs: NeedUnsynced, Settles: needsOf(NeedUnsynced),
 		Simpler: []Kind{KindWait},
 		Doc:     "Wait until every mutation is persistent."},
 	KindFlush: {Name: "flush", Suites: kv, Since: 1, Group: GroupMaintain, Rank: 9,
+		Needs: NeedUnflushed, Settles: needsOf(NeedUnsynced, NeedUnflushed),
 		Simpler: []Kind{KindSync},
 		Doc:     "Write the memtable into a sorted run."},
 	KindCheck: {Name: "check", Suites: kv, Since: 1, Group: GroupMaintain, Rank: 10,
+		Needs: NeedUnchecked, Settles: needsOf(NeedUnchecked),
 		Doc: "Let the store audit itself."},
 	KindReboot: {Name: "reboot", Suites: kv, Since: 1, Group: GroupReboot, Rank: 11,
+		Needs: NeedReopen, Settles: needsOf(NeedUnsynced, NeedUnflushed, NeedReopen),
 		Simpler: []Kind{KindSync, KindFlush},
 		Doc:     "Close cleanly and open again."},
 }

@@ -1,0 +1,456 @@
+package conformance
+
+import (
+	"math/bits"
+	"math/rand/v2"
+)
+
+// GeneratorVersion goes up whenever any seed of any profile gives another sequence than before; a test pins a hash.
+const GeneratorVersion = 1
+
+// MixSeed returns the seed of sequence number n of a run. It depends on nothing else, so any number of workers, shards and
+// machines generate the same set.
+func MixSeed(runSeed, n uint64) uint64 { return mix64(mix64(runSeed) ^ n) }
+
+const (
+	spaceMax = 1000 // keys a sequence knows
+	ringLen  = 8    // keys used last
+)
+
+// Generator writes sequences. It is for one goroutine; what it carries from one sequence to the next are only counters.
+type Generator struct {
+	Profile *Profile
+	Hits    BiasHits
+
+	pcg       rand.PCG
+	sizeTable [64]Bias // biasCount: exponential
+	kindTable [128]Kind
+	extra     uint64 // bits of the operation's second draw that were not used yet
+
+	// The sequence so far, as far as its operations tell. Reset by begin.
+	sizes  sizeLimits
+	base   KeyID  // number of the first key the sequence knows
+	space  uint32 // how many it knows
+	pooled bool
+	since  [needCount]uint32 // mutations since each need was used up; NeedMutation counts all
+	lifeAt int               // index of the reboot that begins the last life; operations after it read
+	room   int64             // bytes that may still be written before values become small
+	logPos uint32            // bytes written into the current extent, roughly
+	fill   uint32            // the next fill of its own
+	last   Op                // the last put
+
+	live    [spaceMax]uint16 // stored keys, less base, in no order
+	liveLen uint32
+	at      [spaceMax]uint16 // 1 + place in live; 0: not stored
+	recent  ring
+	dead    ring
+}
+
+// ring holds the last keys of a sort.
+type ring struct {
+	keys [ringLen]uint16
+	n    uint32
+}
+
+func (r *ring) add(k uint16) { r.keys[r.n%ringLen] = k; r.n++ }
+
+// sizeLimits are the edges of one geometry, in bytes.
+type sizeLimits struct {
+	block, page, group, extent, max, overhead uint32
+}
+
+// NewGenerator returns a generator of profile p.
+func NewGenerator(p *Profile) *Generator {
+	g := &Generator{Profile: p}
+	for i := range g.sizeTable {
+		g.sizeTable[i] = biasCount
+	}
+	i := 0
+	for _, s := range p.Sizes {
+		for range s.Share {
+			if !p.Off.Has(s.Bias) {
+				g.sizeTable[i] = s.Bias
+			}
+			i++
+		}
+	}
+	return g
+}
+
+// Fill makes dst the sequence of seed. It is a function of GeneratorVersion, the profile and the seed: not of what dst held, of
+// earlier calls, nor of the machine. It allocates nothing once dst has held a sequence of Profile.Length.Max operations.
+func (g *Generator) Fill(dst *Sequence, seed uint64) {
+	p := g.Profile
+	g.pcg.Seed(seed, 0x5eed0f5a9d9a4f21)
+	dst.Suite, dst.Origin, dst.Fail = p.Suite, "", nil
+	dst.Keys, dst.Comments = dst.Keys[:0], dst.Comments[:0]
+	g.drawConfig(&dst.Config)
+	g.begin(&dst.Config)
+
+	n := g.drawLength()
+	if cap(dst.Ops) < n {
+		dst.Ops = make([]Op, 0, p.Length.Max)
+	}
+	dst.Ops = dst.Ops[:n]
+	g.lifeAt = n
+	if g.coin(BiasLastLife, p.LastLife) && n > 8 {
+		g.lifeAt = n - 2 - int(g.below(uint32(n/4)))
+	}
+	g.fillOps(dst.Ops)
+}
+
+// fillOps draws the manner of the sequence and writes it, phase by phase.
+func (g *Generator) fillOps(ops []Op) {
+	p := g.Profile
+	r := g.pcg.Uint64()
+	manner := Odds(r)
+	switch {
+	case manner < p.Swarm && !p.Off.Has(BiasSwarm):
+		g.Hits[BiasSwarm]++
+		w := p.swarm(r>>8, g.pcg.Uint64())
+		g.setWeights(&w)
+	case manner-p.Swarm < p.Phased && manner >= p.Swarm && !p.Off.Has(BiasPhases):
+		g.Hits[BiasPhases]++
+		g.fillPhases(ops)
+		return
+	default:
+		g.setWeights(&p.Weights)
+	}
+	g.fillStretch(ops, 0)
+}
+
+// swarm returns weights of which each kind has kept about half, times 1 to 4.
+func (p *Profile) swarm(keep, boost uint64) Weights {
+	w := p.Weights
+	for k := range w {
+		if keep>>k&1 == 0 {
+			w[k] = 0
+		}
+	}
+	for _, k := range p.Kept {
+		w[k] = p.Weights[k]
+	}
+	for k := range w {
+		w[k] = uint8(min(uint32(w[k])*(2+uint32(boost>>(2*k)&3))/3, 255))
+	}
+	return w
+}
+
+func (g *Generator) fillPhases(ops []Op) {
+	phases := g.Profile.Phases
+	var total uint32
+	for i := range phases {
+		total += uint32(phases[i].Share)
+	}
+	rounds := 1 + g.below(1+uint32(len(ops))/96) // a long sequence may go through the phases more than once
+	start, passed := 0, uint32(0)
+	for range rounds {
+		for i := range phases {
+			passed += uint32(phases[i].Share)
+			end := int(uint64(len(ops)) * uint64(passed) / uint64(total*rounds))
+			if end > start {
+				g.setWeights(&phases[i].Weights)
+				g.fillStretch(ops[start:end], start)
+			}
+			start = end
+		}
+	}
+}
+
+// setWeights spreads the kinds over kindTable in proportion to w. Every kind with a weight gets a place.
+func (g *Generator) setWeights(w *Weights) {
+	var total uint32
+	for _, v := range w {
+		total += uint32(v)
+	}
+	pos, sum := uint32(0), uint32(0)
+	for k, v := range w {
+		if v == 0 {
+			continue
+		}
+		sum += uint32(v)
+		end := max(sum*uint32(len(g.kindTable))/total, pos+1)
+		for ; pos < end && pos < uint32(len(g.kindTable)); pos++ {
+			g.kindTable[pos] = Kind(k)
+		}
+	}
+}
+
+// fillStretch writes ops, the first of which has index first in the sequence.
+func (g *Generator) fillStretch(ops []Op, first int) {
+	prev := KindNone
+	for i := range ops {
+		r := g.pcg.Uint64()
+		kind := g.kind(prev, r, first+i)
+		g.write(&ops[i], kind, r)
+		g.note(&ops[i])
+		prev = kind
+	}
+}
+
+// kind draws the kind of operation i. Bits used of r: 0-6 which, 8-15 whether it stays, 16-23 what takes its place.
+func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
+	p := g.Profile
+	kind := g.kindTable[r&127]
+	instead := Odds(r >> 16)
+	switch {
+	case i >= g.lifeAt:
+		if i == g.lifeAt {
+			g.Hits[BiasLastLife]++
+			return KindReboot
+		}
+		kind = KindGet
+	case settles(prev) && instead < p.ReadBack && !p.Off.Has(BiasReadBack):
+		g.Hits[BiasReadBack]++
+		if instead&1 == 0 && g.liveLen > 0 {
+			return KindGet
+		}
+		return KindPut
+	}
+	info := &kinds[kind]
+	if !g.met(info.Needs) && Odds(r>>8) >= p.UsefulMiss && !p.Off.Has(BiasUseful) {
+		g.Hits[BiasUseful]++
+		return g.readOrPut(instead)
+	}
+	if g.room < 0 && info.Group == GroupMutate && instead < 160 && g.liveLen > 0 && !p.Off.Has(BiasFits) {
+		g.Hits[BiasFits]++
+		return KindGet
+	}
+	return kind
+}
+
+// settles reports whether k moves data, so that what it moved is worth a look.
+func settles(k Kind) bool { return kinds[k].Settles&(1<<NeedUnsynced|1<<NeedUnflushed) != 0 }
+
+func (g *Generator) readOrPut(instead Odds) Kind {
+	if g.liveLen > 0 && (instead < 150 || g.room < 0) {
+		return KindGet
+	}
+	return KindPut
+}
+
+func (g *Generator) met(n Need) bool {
+	switch n {
+	case NeedNothing:
+		return true
+	case NeedLive:
+		return g.liveLen > 0
+	}
+	return g.since[n] > 0
+}
+
+// write makes o an operation of that kind. Bits used of r: 24-63; put draws again.
+func (g *Generator) write(o *Op, kind Kind, r uint64) {
+	*o = Op{Kind: kind, Key: NoKey}
+	args := kinds[kind].Args
+	for i := range args {
+		a := &args[i]
+		switch a.Role {
+		case RoleKey:
+			o.Key = g.base + KeyID(g.key(kind, r))
+		case RoleAfter:
+			if r>>63 == 0 {
+				o.Key = g.base + KeyID(g.key(kind, r))
+			}
+		case RoleSize:
+			g.extra = g.pcg.Uint64()
+			o.Set(a.Field, uint64(g.size()))
+		case RoleFill:
+			o.Set(a.Field, uint64(g.fillOf(o)))
+		case RoleDep:
+			o.Set(a.Field, g.dep(a, kind, r))
+		case RoleCount:
+			// Small counts are likelier: the smaller of two draws.
+			n := uint32(a.Draw-a.Default) + 1
+			o.Set(a.Field, a.Default+uint64(min(scale16(r>>32, n), scale16(r>>47, n))))
+		}
+	}
+}
+
+// dep draws a mutation, counted back from the newest: mostly one that is not known to be persistent. Bits used of r: 24-63.
+func (g *Generator) dep(a *Arg, kind Kind, r uint64) uint64 {
+	open := g.since[NeedUnsynced]
+	if Odds(r>>24) < 216 && open > 0 && !g.Profile.Off.Has(BiasDepRecent) {
+		g.Hits[BiasDepRecent]++
+		return uint64(scale16(r>>32, min(open, uint32(a.Draw)+1)))
+	}
+	return uint64(scale16(r>>32, uint32(a.Draw)+1))
+}
+
+// note takes account of what o does.
+func (g *Generator) note(o *Op) {
+	info := &kinds[o.Kind]
+	switch o.Kind {
+	case KindPut:
+		g.mutation(o)
+		g.store(uint16(o.Key - g.base))
+		g.last = *o
+	case KindDelete:
+		g.mutation(o)
+		g.remove(uint16(o.Key - g.base))
+	case KindPump:
+		g.since[NeedUnsynced] -= min(g.since[NeedUnsynced], o.Len)
+	case KindWait:
+		g.since[NeedUnsynced] = min(g.since[NeedUnsynced], uint32(o.Choice))
+	case KindFlush, KindReboot:
+		g.spend(g.sizes.page*2 + g.liveLen*64) // a run, and records that name it
+	}
+	if info.Settles != 0 {
+		for n := range needCount {
+			if info.Settles>>n&1 != 0 {
+				g.since[n] = 0
+			}
+		}
+		g.logPos = roundUp(g.logPos, g.sizes.block)
+	}
+	if o.Key != NoKey {
+		g.recent.add(uint16(o.Key - g.base))
+	}
+}
+
+func (g *Generator) mutation(o *Op) {
+	for n := range g.since {
+		g.since[n]++
+	}
+	n := o.Len + g.sizes.overhead
+	g.spend(n)
+	g.logPos += n
+	if g.logPos >= g.sizes.extent {
+		g.logPos = n
+	}
+}
+
+// spend takes whole blocks off the room; a block is a power of two.
+func (g *Generator) spend(n uint32) { g.room -= int64((n + g.sizes.block - 1) &^ (g.sizes.block - 1)) }
+
+func (g *Generator) store(k uint16) {
+	if g.at[k] == 0 {
+		g.live[g.liveLen] = k
+		g.liveLen++
+		g.at[k] = uint16(g.liveLen)
+	}
+}
+
+func (g *Generator) remove(k uint16) {
+	i := g.at[k]
+	if i == 0 {
+		return
+	}
+	g.liveLen--
+	moved := g.live[g.liveLen]
+	g.live[i-1], g.at[moved] = moved, i
+	g.at[k] = 0
+	g.dead.add(k)
+}
+
+// begin forgets the sequence before and draws what is drawn once a sequence.
+func (g *Generator) begin(c *Config) {
+	p := g.Profile
+	g.sizes = sizeLimits{
+		block:    c.Get(OptBlock),
+		page:     c.Page(),
+		group:    c.Get(OptGroup) * c.Get(OptBlock),
+		extent:   c.Get(OptExtent) * c.Get(OptBlock),
+		max:      c.ValueMax(),
+		overhead: p.FrameHeader + p.FrameTrailer,
+	}
+	g.space = g.drawSpace()
+	g.base = 0
+	if g.coin(BiasKeyHigh, p.HighKeys) {
+		g.Hits[BiasKeyHigh]++
+		g.base = KeyID(g.below(uint32(NoKey) - spaceMax))
+	}
+	g.pooled = g.coin(BiasKeyPool, p.Pooled)
+	clear(g.since[:])
+	clear(g.at[:g.space])
+	g.liveLen, g.recent.n, g.dead.n = 0, 0, 0
+	g.logPos, g.fill, g.last, g.extra = 0, FillOnes+1, Op{}, 0
+	const overheadExtents = 6 // superblock, index, metadata, and what must stay ready
+	disk := int64(c.Get(OptExtents)-overheadExtents) * int64(g.sizes.extent)
+	g.room = disk * int64(p.FillShare) / 100
+}
+
+func (g *Generator) drawLength() int {
+	l := &g.Profile.Length
+	r := g.pcg.Uint64()
+	if Odds(r) < l.Short {
+		return int(1 + scale32(r>>8, l.ShortMax))
+	}
+	return int(min(l.Base+exponential(r>>8, l.Tail), l.Max))
+}
+
+// exponential returns an almost exponentially distributed number of that mean, from 56 bits of r. The distribution is linear
+// between the powers of two of the survival function, whose mean is 1.5 steps.
+func exponential(r uint64, mean uint32) uint32 {
+	steps := uint32(bits.TrailingZeros64(r | 1<<32))
+	inStep := scale16(r>>40, mean)
+	return (steps*mean + inStep) * 2 / 3
+}
+
+func (g *Generator) drawSpace() uint32 {
+	r := g.pcg.Uint64()
+	c := uint32(r & 0xff)
+	spaces := g.Profile.Spaces
+	s := spaces[len(spaces)-1] // the last takes what the others leave
+	for _, alt := range spaces {
+		if c < uint32(alt.Odds) {
+			s = alt
+			break
+		}
+		c -= uint32(alt.Odds)
+	}
+	return s.Min + scale32(r>>8, s.Max-s.Min+1)
+}
+
+// drawConfig draws the options. What is drawn is made fit; see Config.Check.
+func (g *Generator) drawConfig(c *Config) {
+	*c = defaultConfig
+	p := g.Profile
+	if g.coin(BiasGeometry, p.Geometry) {
+		g.Hits[BiasGeometry]++
+		for o := range optionCount {
+			info := &options[o]
+			if r := g.pcg.Uint64(); info.Geometry && Odds(r) < p.Knob {
+				c.values[o] = info.Draw[scale32(r>>8, uint32(len(info.Draw)))]
+			}
+		}
+		c.fit()
+	}
+	r := g.pcg.Uint64()
+	if p.Off.Has(BiasConduct) {
+		return
+	}
+	if Odds(r) < p.Reorder {
+		c.values[OptReorder] = 1
+	}
+	if draw := options[OptUUIDBits].Draw; Odds(r>>8) < p.UUIDBits {
+		c.values[OptUUIDBits] = draw[scale16(r>>16, uint32(len(draw)))]
+	}
+	if c.values[OptReorder] != 0 || c.values[OptUUIDBits] != options[OptUUIDBits].Default {
+		g.Hits[BiasConduct]++
+		c.values[OptSeed] = uint32(r >> 32)
+	}
+}
+
+// fit raises and lowers what was drawn independently until it goes together.
+func (c *Config) fit() {
+	v := &c.values
+	v[OptGroup] = min(max(v[OptGroup], v[OptPhysical]), v[OptExtent])
+	v[OptWindow] = max(v[OptWindow], v[OptGroup])
+}
+
+// coin draws whether b takes effect in this sequence. It draws even when b is off, so that one switch changes one thing.
+func (g *Generator) coin(b Bias, odds Odds) bool {
+	return Odds(g.pcg.Uint64()) < odds && !g.Profile.Off.Has(b)
+}
+
+// below draws a number less than n.
+func (g *Generator) below(n uint32) uint32 { return scale32(g.pcg.Uint64(), n) }
+
+// scale32 maps the low 32 bits of r to a number less than n; scale16 the low 16. They are all the reduction there is: the
+// stream of a seed must not change with the library's.
+func scale32(r uint64, n uint32) uint32 { return uint32(uint64(uint32(r)) * uint64(n) >> 32) }
+
+func scale16(r uint64, n uint32) uint32 { return uint32(uint64(uint16(r)) * uint64(n) >> 16) }
+
+func roundUp(n, unit uint32) uint32 { return (n + unit - 1) / unit * unit }
