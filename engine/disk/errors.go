@@ -11,6 +11,8 @@ var (
 	ErrMisaligned = errors.New("not aligned to the logical block")
 	// ErrOutOfRange is returned when a range does not lie within the device.
 	ErrOutOfRange = errors.New("outside the device")
+	// ErrReadOnly is returned when a disk that was opened read-only is asked to write or flush.
+	ErrReadOnly = errors.New("disk opened read-only")
 	// ErrClosed is returned when the disk has been closed.
 	ErrClosed = errors.New("disk closed")
 	// ErrInUse is returned when another process, a file system or another handle of this process holds the device.

@@ -20,9 +20,7 @@ type Memory struct {
 	closed bool
 	bytes  []byte   // the medium, info.Size bytes; what lies behind it up to its capacity is zero or marked in dirty
 	dirty  []uint64 // one bit for each started dirtyChunk of bytes' capacity: it may hold something other than zeros
-	queue  []*Request
-	head   int // the oldest request in flight is queue[head&(len(queue)-1)]; len(queue) is a power of two
-	flying int // requests in flight, at most len(queue)
+	flight ring     // the requests submitted and not reaped
 }
 
 // dirtyChunk is the grain at which Reset clears, in bytes. Small disks fit one word of bits, and one block written costs the
@@ -39,7 +37,7 @@ var (
 
 // NewMemory returns a disk full of zeros. An impossible info panics.
 func NewMemory(info Info) *Memory {
-	m := &Memory{queue: make([]*Request, 16)}
+	m := &Memory{}
 	m.Reset(info)
 	return m
 }
@@ -59,7 +57,7 @@ func (m *Memory) Reset(info Info) {
 	}
 	m.clearDirty()
 	m.info, m.bytes, m.closed = info, m.bytes[:info.Size], false
-	m.abandon()
+	m.flight.drop()
 }
 
 // clearDirty makes all of the memory zero again.
@@ -72,12 +70,6 @@ func (m *Memory) clearDirty() {
 		}
 		m.dirty[w] = 0
 	}
-}
-
-// abandon forgets the requests in flight.
-func (m *Memory) abandon() {
-	clear(m.queue)
-	m.head, m.flying = 0, 0
 }
 
 // Info describes the disk.
@@ -105,35 +97,17 @@ func (m *Memory) check(off int64, n int) error {
 // Submit begins r. It never blocks.
 func (m *Memory) Submit(r *Request) {
 	m.mu.Lock()
-	if m.flying == len(m.queue) {
-		m.growQueue()
-	}
-	m.queue[(m.head+m.flying)&(len(m.queue)-1)] = r
-	m.flying++
+	m.flight.push(r)
 	m.mu.Unlock()
-}
-
-// growQueue doubles the ring; the oldest request comes to lie at index 0.
-func (m *Memory) growQueue() {
-	old := m.queue
-	m.queue = make([]*Request, 2*len(old))
-	n := copy(m.queue, old[m.head:])
-	copy(m.queue[n:], old[:m.head])
-	m.head = 0
 }
 
 // Reap completes the oldest request in flight and returns it, or nil when there is none.
 func (m *Memory) Reap(bool) *Request {
 	m.mu.Lock()
-	if m.flying == 0 {
-		m.mu.Unlock()
-		return nil
+	r := m.flight.pop()
+	if r != nil {
+		m.complete(r)
 	}
-	r := m.queue[m.head]
-	m.queue[m.head] = nil
-	m.head = (m.head + 1) & (len(m.queue) - 1)
-	m.flying--
-	m.complete(r)
 	m.mu.Unlock()
 	return r
 }
@@ -184,7 +158,7 @@ func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	m.abandon()
+	m.flight.drop()
 	return nil
 }
 
