@@ -1,26 +1,65 @@
 package engine
 
 import (
+	crand "crypto/rand"
 	"math/rand/v2"
 
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/iosched"
 )
 
-// ShardID names a shard: sixteen bytes, any value.
+// ShardID names a shard: sixteen bytes, any value, ordered bytewise.
 type ShardID = chunk.ShardID
 
 // Dependency stands for the persistence of a put or delete.
 type Dependency = iosched.Dependency
 
+// State is the state of a Dependency.
+type State = iosched.State
+
+// The states of a Dependency.
+const (
+	Pending    = iosched.Pending
+	Persistent = iosched.Persistent
+	Failed     = iosched.Failed
+)
+
 // Options are the choices of one Open.
 type Options struct {
 	// Rand is the source of chunk UUIDs; nil draws a seed from the system.
 	Rand rand.Source
-	// GroupBytes bounds a group-commit unit; 0 is 256 KiB.
+	// GroupBytes bounds, in bytes, a log unit that holds several frames. 0 is 256 KiB. It is rounded down to whole physical
+	// blocks and is at least one, at most the window of the geometry.
 	GroupBytes int
-	// MemtableEntries bounds the memtable; the mutation after the last one flushes it. 0 is 65,536.
+	// MemtableEntries bounds the mutations since the last flush; the one after that flushes first. 0 is 65,536.
 	MemtableEntries int
-	// Paranoid runs the costly invariants too.
+	// TailBytes bounds, in bytes, the log that an Open has to replay. 0 is 64 MiB.
+	TailBytes int64
+	// Paranoid runs costly invariants too: every Flush and Close is followed by a Check, whose first finding panics.
 	Paranoid bool
+}
+
+// Limits that the options' zero values stand for.
+const (
+	defaultGroup     = 256 << 10
+	defaultMutations = 1 << 16
+	defaultTail      = 64 << 20
+	maxTailUnits     = 4 << 10
+)
+
+func (o *Options) fill() {
+	if o.Rand == nil {
+		var seed [32]byte
+		crand.Read(seed[:]) // never fails; see its documentation
+		o.Rand = rand.NewChaCha8(seed)
+	}
+	if o.GroupBytes <= 0 {
+		o.GroupBytes = defaultGroup
+	}
+	if o.MemtableEntries <= 0 {
+		o.MemtableEntries = defaultMutations
+	}
+	if o.TailBytes <= 0 {
+		o.TailBytes = defaultTail
+	}
 }

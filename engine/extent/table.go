@@ -125,6 +125,9 @@ func (t *Table) SetPointer(x ID, to uint32) {
 	t.touchEntry(x)
 }
 
+// Recording returns the number of the newest change that the update in progress, or the last one, records.
+func (t *Table) Recording() uint64 { return t.writing }
+
 // Writing reports whether an update is in progress.
 func (t *Table) Writing() bool { return t.phase != idle }
 
@@ -148,6 +151,7 @@ func (t *Table) Begin() {
 		}
 	}
 	t.writeSlots()
+	t.Advance() // past the table pages if none is dirty
 }
 
 // Advance moves the update in progress as far as completed flushes allow.

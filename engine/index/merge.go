@@ -2,50 +2,34 @@ package index
 
 import "github.com/shardproof/shardproof/engine/chunk"
 
-// Merge walks memtables and a run together in order of id and shows the newest mutation of each shard: tables come newest
-// first, the run is older than all of them.
+// Merge walks a memtable and the run below it together in order of id and shows the newest mutation of each shard, tombstones
+// included. The zero Merge is ready for Seek; it may be used again.
 type Merge struct {
-	tables [2]Cursor
-	n      int
-	run    RunCursor
-	entry  Entry
+	table Cursor
+	run   RunCursor
+	entry Entry
 }
 
-// Seek puts m on the first shard at or behind id; nil is the beginning. The memtables do not change while m is in use; page is
-// a page for m to use. It shows tombstones too.
-func (m *Merge) Seek(tables []*Memtable, r *Run, src Reader, s *Shape, page []byte, id *chunk.ShardID) error {
-	m.n = 0
-	for _, t := range tables {
-		m.tables[m.n] = t.Seek(id)
-		m.n++
-	}
+// Seek puts m before the first shard at or behind id; nil is the beginning. The memtable does not change while m is in use;
+// page is a page for m to use.
+func (m *Merge) Seek(t *Memtable, r *Run, src Reader, s *Shape, page []byte, id *chunk.ShardID) error {
+	m.table = t.Seek(id)
 	return m.run.Seek(r, src, s, page, id)
 }
 
 // Next returns the next entry, nil at the end. It is valid until the next call.
 func (m *Merge) Next() (*Entry, error) {
-	least := m.run.Entry()
-	for i := m.n - 1; i >= 0; i-- { // newest last: it wins where ids are equal
-		if e := m.tables[i].Entry(); e != nil && (least == nil || Compare(&e.ID, &least.ID) <= 0) {
-			least = e
-		}
+	newer, older := m.table.Entry(), m.run.Entry()
+	if older != nil && (newer == nil || Compare(&older.ID, &newer.ID) < 0) {
+		m.entry = *older
+		return &m.entry, m.run.Next()
 	}
-	if least == nil {
+	if newer == nil {
 		return nil, nil
 	}
-	m.entry = *least
-	return &m.entry, m.pass(&m.entry.ID)
-}
-
-// pass moves every cursor that stands on id.
-func (m *Merge) pass(id *chunk.ShardID) error {
-	for i := range m.n {
-		if e := m.tables[i].Entry(); e != nil && e.ID == *id {
-			m.tables[i].Next()
-		}
+	m.table.Next()
+	if older != nil && older.ID == newer.ID {
+		return newer, m.run.Next()
 	}
-	if e := m.run.Entry(); e != nil && e.ID == *id {
-		return m.run.Next()
-	}
-	return nil
+	return newer, nil
 }

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+
+	"github.com/shardproof/shardproof/engine/disk"
+	"github.com/shardproof/shardproof/engine/extent"
+	"github.com/shardproof/shardproof/engine/index"
+	"github.com/shardproof/shardproof/engine/log"
+)
+
+// Geometry is what Format fixes for the life of a store. Zero fields take a default that suits the device. All sizes are in
+// bytes and multiples of the device's physical block.
+type Geometry struct {
+	ExtentBytes    int   // default 16 MiB, less on a small disk
+	Extents        int   // default: as many as fit
+	PageBytes      int   // of an index block; default 4 KiB
+	WindowBytes    int   // log in flight, at most, and so the largest unit; default 8 MiB, at most an extent
+	WindowUnits    int   // units in flight, at most; default 8
+	SuperPageBytes int   // of a superblock page; default the best for the size
+	Rand           Rand  // source of the store's id; nil draws from the system
+	DiskBytes      int64 // of the disk to use; default all
+}
+
+// Rand is a source of random numbers.
+type Rand = rand.Source
+
+const (
+	defaultExtent      = 16 << 20
+	defaultPageBytes   = 4 << 10
+	defaultWindow      = 8 << 20
+	defaultWindowUnits = 8
+	wantedExtents      = 64 // a small disk is divided into about this many
+)
+
+// Format makes d an empty store. Whatever it held is lost. It fails with ErrGeometry if g does not suit the device.
+func Format(d disk.Disk, g Geometry) error {
+	e, err := g.resolve(d.Info())
+	if err != nil {
+		return err
+	}
+	src := g.Rand
+	if src == nil {
+		o := Options{}
+		o.fill()
+		src = o.Rand
+	}
+	return extent.Format(d, e, uint32(g.SuperPageBytes), extent.StoreID(newUUID(src)))
+}
+
+// ErrGeometry is what a geometry that cannot work answers to.
+var ErrGeometry = extent.ErrGeometry
+
+func (g *Geometry) resolve(i disk.Info) (extent.Geometry, error) {
+	size := or(g.DiskBytes, i.Size)
+	extentBytes := or(int64(g.ExtentBytes), min(defaultExtent, max(int64(i.PhysicalBlock)*32, floorPower(size/wantedExtents))))
+	e := extent.Geometry{
+		DiskBytes:   size,
+		ExtentBytes: uint32(extentBytes),
+		Extents:     uint32(or(int64(g.Extents), min(size/extentBytes, extent.MaxExtents))),
+		Logical:     uint32(i.LogicalBlock),
+		Physical:    uint32(i.PhysicalBlock),
+		PageBytes:   uint32(or(int64(g.PageBytes), max(defaultPageBytes, int64(i.LogicalBlock)))),
+		WindowBytes: uint32(or(int64(g.WindowBytes), min(defaultWindow, extentBytes))),
+		WindowUnits: uint32(or(int64(g.WindowUnits), defaultWindowUnits)),
+		PowerSafe:   i.PowerSafe,
+	}
+	if err := e.Validate(); err != nil {
+		return e, err
+	}
+	shape := index.ShapeOf(&e)
+	if shape.MaxEntries() == 0 || log.MaxPayload(&e, int(e.Physical)) < 0 {
+		return e, fmt.Errorf("%w: an extent of %d bytes holds no index block of %d", ErrGeometry, e.ExtentBytes, e.PageBytes)
+	}
+	if n := metadataFrame(int(e.Extents), int(e.Extents)); n > int(e.ExtentBytes) {
+		return e, fmt.Errorf("%w: metadata of %d extents may take %d bytes, an extent has %d", ErrGeometry, e.Extents, n, e.ExtentBytes)
+	}
+	return e, nil
+}
+
+func or(v, otherwise int64) int64 {
+	if v != 0 {
+		return v
+	}
+	return otherwise
+}
+
+// floorPower returns the largest power of two that is at most n.
+func floorPower(n int64) int64 { return 1 << max(0, bits.Len64(uint64(n))-1) }
