@@ -98,6 +98,14 @@ func (c *Config) Check() error {
 		return fmt.Errorf("option pblock is %d, not a power of two", v[OptPhysical])
 	case v[OptExtent]%v[OptPhysical] != 0:
 		return fmt.Errorf("option extent is %d, not a multiple of pblock=%d", v[OptExtent], v[OptPhysical])
+	case v[OptPhysical]*v[OptBlock] > 1<<16:
+		return fmt.Errorf("option pblock is %d, more than 64 KiB", v[OptPhysical])
+	case v[OptExtent] < 8*v[OptPhysical]:
+		return fmt.Errorf("option extent is %d, less than eight of pblock=%d", v[OptExtent], v[OptPhysical])
+	case v[OptWindow] < 4*v[OptPhysical]:
+		return fmt.Errorf("option window is %d, less than four of pblock=%d", v[OptWindow], v[OptPhysical])
+	case v[OptWindow]%v[OptPhysical] != 0:
+		return fmt.Errorf("option window is %d, not a multiple of pblock=%d", v[OptWindow], v[OptPhysical])
 	case v[OptGroup] < v[OptPhysical]:
 		return fmt.Errorf("option group is %d, less than pblock=%d", v[OptGroup], v[OptPhysical])
 	case v[OptGroup] > v[OptExtent]:

@@ -435,8 +435,9 @@ func (g *Generator) drawConfig(c *Config) {
 // fit raises and lowers what was drawn independently until it goes together.
 func (c *Config) fit() {
 	v := &c.values
+	v[OptExtent] = max(v[OptExtent], 8*v[OptPhysical])
 	v[OptGroup] = min(max(v[OptGroup], v[OptPhysical]), v[OptExtent])
-	v[OptWindow] = max(v[OptWindow], v[OptGroup])
+	v[OptWindow] = max(v[OptWindow], v[OptGroup], 4*v[OptPhysical])
 }
 
 // coin draws whether b takes effect in this sequence. It draws even when b is off, so that one switch changes one thing.

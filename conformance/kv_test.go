@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -33,38 +32,36 @@ func parsed(t *testing.T, ops string) *Sequence {
 	return s
 }
 
-// randomSequence draws operations evenly: enough for tests of the executor, which are not about the generator.
-func randomSequence(seed uint64, ops int) *Sequence {
-	r := rand.New(rand.NewPCG(seed, 1))
-	s := &Sequence{Suite: "kv", Config: DefaultConfig()}
-	s.Config.Set(OptReorder, uint32(r.IntN(2)))
-	for range ops {
-		op := Op{Kind: KindGet + Kind(r.IntN(int(kindCount-KindGet))), Key: KeyID(r.IntN(12)), Choice: r.Uint64N(8)}
-		switch op.Kind {
-		case KindPut:
-			op.Len, op.Fill = uint32(r.IntN(300)), uint32(r.IntN(20))
-		case KindList:
-			op.Len = uint32(r.IntN(6))
-			if r.IntN(2) == 0 {
-				op.Key = NoKey
-			}
-		case KindPump:
-			op.Len = uint32(r.IntN(4))
-		}
-		s.Ops = append(s.Ops, op)
-	}
+// kvSequence returns sequence number n of the stock profile.
+func kvSequence(n uint64) *Sequence {
+	s := new(Sequence)
+	NewGenerator(ProfileNamed("kv")).Fill(s, MixSeed(1, n))
 	return s
 }
 
 func TestModelAgreesWithModel(t *testing.T) {
 	x := NewKV(NewModelFactory(), nil)
-	for seed := range uint64(3000) {
-		s := randomSequence(seed, 70)
+	for n := range uint64(3000) {
+		s := kvSequence(n)
 		r := x.Run(s)
 		require.NoError(t, r.Err)
 		if r.Failure != nil {
-			t.Fatalf("seed %d: %+v", seed, *r.Failure)
+			t.Fatalf("%+v\n%s", *r.Failure, s)
 		}
+	}
+}
+
+// A spoiled store that the stock profile does not find out within a few hundred sequences is a hole in the generator.
+func TestTheStockProfileFindsEverySpoiling(t *testing.T) {
+	for how := SpoilByte; how < spoilings; how++ {
+		x := NewKV(spoiledFactory{NewModelFactory(), how}, nil)
+		found := -1
+		for n := 0; found < 0 && n < 300; n++ {
+			if x.Run(kvSequence(uint64(n))).Failure != nil {
+				found = n
+			}
+		}
+		require.GreaterOrEqual(t, found, 0, "spoiling %d", how)
 	}
 }
 
@@ -250,7 +247,7 @@ func (u *unsteady) Run(s *Sequence) Result {
 }
 
 func TestDeterminismIsChecked(t *testing.T) {
-	s := randomSequence(1, 50)
+	s := kvSequence(1)
 	x := NewKV(NewModelFactory(), nil)
 	require.Nil(t, CheckDeterminism(s, x.Run(s), NewKV(NewModelFactory(), nil)))
 
@@ -263,20 +260,30 @@ func TestDeterminismIsChecked(t *testing.T) {
 }
 
 func TestAgreementAllocatesNothing(t *testing.T) {
-	x := NewKV(NewModelFactory(), nil)
-	s := randomSequence(3, 70)
-	x.Run(s)
-	require.Zero(t, testing.AllocsPerRun(100, func() { x.Run(s) }))
+	x, g := NewKV(NewModelFactory(), nil), NewGenerator(ProfileNamed("kv"))
+	var s Sequence
+	n := uint64(0)
+	next := func() {
+		g.Fill(&s, MixSeed(1, n%500))
+		x.Run(&s)
+		n++
+	}
+	for range 500 {
+		next()
+	}
+	require.Zero(t, testing.AllocsPerRun(500, next))
 }
 
+// BenchmarkHarness is what a sequence of the stock profile costs without an engine: generated, executed on two models, compared.
 func BenchmarkHarness(b *testing.B) {
-	sequences := make([]*Sequence, 256)
-	for i := range sequences {
-		sequences[i] = randomSequence(uint64(i), 62)
-	}
-	x := NewKV(NewModelFactory(), nil)
+	x, g := NewKV(NewModelFactory(), nil), NewGenerator(ProfileNamed("kv"))
+	var s Sequence
+	var ops uint64
 	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		x.Run(sequences[i&255])
+	for n := uint64(0); b.Loop(); n++ {
+		g.Fill(&s, MixSeed(1, n))
+		r := x.Run(&s)
+		ops += r.Stats.Operations
 	}
+	b.ReportMetric(float64(ops)/float64(b.N), "ops/seq")
 }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"math"
 
 	"github.com/shardproof/shardproof/engine"
@@ -90,14 +91,22 @@ func (x *KV) put(op *Op) {
 			Want:      valueText(x.value), Got: valueText(x.lent),
 		})
 	}
-	for i := range x.lent {
-		x.lent[i] = ^x.lent[i]
-	}
+	invert(x.lent)
 	if x.refused(err) && len(x.value) <= x.model.Limit {
 		return
 	}
 	_, x.want.err = x.model.Put(id, x.value)
 	x.accept(dep, err)
+}
+
+// invert flips every bit of p.
+func invert(p []byte) {
+	for ; len(p) >= 8; p = p[8:] {
+		binary.NativeEndian.PutUint64(p, ^binary.NativeEndian.Uint64(p))
+	}
+	for i := range p {
+		p[i] = ^p[i]
+	}
 }
 
 func (x *KV) delete(op *Op) {

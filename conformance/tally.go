@@ -174,6 +174,7 @@ func (s *Stats) Add(o *Stats) {
 	s.Operations += o.Operations
 	s.NoEffect += o.NoEffect
 	s.Reads += o.Reads
+	s.Refused += o.Refused
 	s.AboveCache += o.AboveCache
 	for k := range s.Kinds {
 		s.Kinds[k] += o.Kinds[k]

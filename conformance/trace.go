@@ -32,16 +32,17 @@ func stir(h, w uint64) uint64 {
 	return (hi ^ lo) + traceIncrement
 }
 
-// stirBytes goes over long inputs in two lanes, because a lane waits for its multiplication at every step.
+// stirBytes goes over long inputs in four lanes, because a lane waits for its multiplication at every step.
 func stirBytes(h uint64, p []byte) uint64 {
-	if len(p) >= 32 {
-		other := h + traceIncrement
-		for len(p) >= 16 {
+	if len(p) >= 64 {
+		h1, h2, h3 := h+traceIncrement, h^traceMultiplier, ^h
+		for ; len(p) >= 32; p = p[32:] {
 			h = stir(h, binary.LittleEndian.Uint64(p))
-			other = stir(other, binary.LittleEndian.Uint64(p[8:]))
-			p = p[16:]
+			h1 = stir(h1, binary.LittleEndian.Uint64(p[8:]))
+			h2 = stir(h2, binary.LittleEndian.Uint64(p[16:]))
+			h3 = stir(h3, binary.LittleEndian.Uint64(p[24:]))
 		}
-		h = stir(h, other)
+		h = stir(stir(stir(h, h1), h2), h3)
 	}
 	for len(p) >= 8 {
 		h = stir(h, binary.LittleEndian.Uint64(p))
