@@ -226,3 +226,10 @@ func (x *KV) settle() {
 
 // stateOf returns what the model knows of mutation i+1.
 func (x *KV) stateOf(i int) iosched.State { return x.model.StateOf(uint64(i) + 1) }
+
+// AddProbes implements ProbeSource where the factory does.
+func (x *KV) AddProbes(add func(name string, count uint64)) {
+	if p, ok := x.factory.(ProbeSource); ok {
+		p.AddProbes(add)
+	}
+}

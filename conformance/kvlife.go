@@ -1,14 +1,20 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
+
+	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/disk"
 )
 
-// format makes an empty store on a blank disk and opens it.
+// format makes an empty store on a blank disk and opens it. A geometry that the store cannot have is no counterexample: the
+// sequence asks for what does not exist, so it could not be run.
 func (x *KV) format() bool {
 	c := &x.seq.Config
+	var below disk.Disk
 	if x.disks != nil {
 		d, err := x.disks(c)
 		if err != nil {
@@ -17,22 +23,23 @@ func (x *KV) format() bool {
 		}
 		x.disk = &x.traced
 		x.disk.Reset(d, &x.trace, c.Get(OptReorder) != 0, uint64(c.Get(OptSeed)))
-		err = x.factory.Format(x.disk, c)
-		return x.keep(lifeFailure("format", "a blank disk can be formatted", err)) && x.open()
+		below = x.disk
 	}
-	err := x.factory.Format(nil, c)
+	err := x.factory.Format(below, c)
+	if errors.Is(err, engine.ErrGeometry) {
+		x.fault = err
+		return false
+	}
 	return x.keep(lifeFailure("format", "a blank disk can be formatted", err)) && x.open()
 }
 
 // open opens the store that is on the disk.
 func (x *KV) open() bool {
-	var t Target
-	var err error
+	var below disk.Disk
 	if x.disk != nil {
-		t, err = x.factory.Open(x.disk, &x.seq.Config)
-	} else {
-		t, err = x.factory.Open(nil, &x.seq.Config)
+		below = x.disk
 	}
+	t, err := x.factory.Open(below, &x.seq.Config)
 	if err != nil {
 		return x.keep(lifeFailure("open", "a store that was closed cleanly can be opened", err))
 	}

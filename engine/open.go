@@ -18,7 +18,7 @@ import (
 // answer.
 func Open(d disk.Disk, o Options) (*Store, error) {
 	o.fill()
-	s := &Store{disk: d, options: o, io: iosched.New(d)}
+	s := &Store{disk: d, options: o, io: iosched.New(d), probes: o.Probes}
 	if err := s.recover(); err != nil {
 		if errors.Is(err, extent.ErrNoSuperblock) {
 			return nil, fmt.Errorf("%w: %w", ErrNoStore, err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/iosched"
+	"github.com/shardproof/shardproof/engine/probe"
 )
 
 // ShardID names a shard: sixteen bytes, any value, ordered bytewise.
@@ -35,6 +36,8 @@ type Options struct {
 	MemtableEntries int
 	// TailBytes bounds, in bytes, the log that an Open has to replay. 0 is 64 MiB.
 	TailBytes int64
+	// Probes counts situations that occur, for Stats; nil makes a set of the store's own. Stores may share one.
+	Probes *probe.Set
 	// Paranoid runs costly invariants too: every Flush and Close is followed by a Check, whose first finding panics.
 	Paranoid bool
 }
@@ -52,6 +55,9 @@ func (o *Options) fill() {
 		var seed [32]byte
 		crand.Read(seed[:]) // never fails; see its documentation
 		o.Rand = rand.NewChaCha8(seed)
+	}
+	if o.Probes == nil {
+		o.Probes = probe.NewSet()
 	}
 	if o.GroupBytes <= 0 {
 		o.GroupBytes = defaultGroup

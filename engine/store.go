@@ -25,7 +25,7 @@ type Store struct {
 	io      *iosched.Sched
 	table   *extent.Table
 	log     *log.Log
-	probes  probe.Set
+	probes  *probe.Set
 
 	// The index. Mutations of numbers from replay.mutation on are in mem, all before in meta.Run.
 	mem    *index.Memtable

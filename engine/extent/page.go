@@ -96,18 +96,17 @@ type pageHeader struct {
 	crc       uint32
 }
 
-// placeCRC begins a checksum with the disk offset that the bytes belong to.
-func placeCRC(off int64) uint32 {
-	var b [8]byte
-	le.PutUint64(b[:], uint64(off))
-	return crc32.Update(0, castagnoli, b[:])
+// checksumAt is the checksum of b, whose place on the disk is off bytes from its start.
+func checksumAt(off int64, b []byte) uint32 {
+	var place [8]byte
+	le.PutUint64(place[:], uint64(off))
+	return crc32.Update(crc32.Update(0, castagnoli, place[:]), castagnoli, b)
 }
 
 // seal writes the header of a slot at disk offset off in front of the body that b already holds.
 func (h *pageHeader) seal(b []byte, off int64) {
-	place := placeCRC(off)
 	h.body = uint32(len(b) - pageHeaderBytes)
-	h.crc = crc32.Update(place, castagnoli, b[pageHeaderBytes:])
+	h.crc = checksumAt(off, b[pageHeaderBytes:])
 	clear(b[:pageHeaderBytes])
 	le.PutUint32(b, pageMagic)
 	le.PutUint16(b[4:], pageFormat)
@@ -119,7 +118,7 @@ func (h *pageHeader) seal(b []byte, off int64) {
 	le.PutUint64(b[24:], h.stride)
 	le.PutUint64(b[32:], h.version)
 	le.PutUint32(b[40:], h.crc)
-	le.PutUint32(b[60:], crc32.Update(place, castagnoli, b[:60]))
+	le.PutUint32(b[60:], checksumAt(off, b[:60]))
 }
 
 // decode fills h from the header block of a slot at disk offset off. A header of another format is fault.ErrVersion: its
@@ -128,7 +127,7 @@ func (h *pageHeader) decode(b []byte, off int64) error {
 	if len(b) < pageHeaderBytes || le.Uint32(b) != pageMagic {
 		return &fault.Corrupt{Offset: off, Check: "superblock magic"}
 	}
-	if le.Uint32(b[60:]) != crc32.Update(placeCRC(off), castagnoli, b[:60]) {
+	if le.Uint32(b[60:]) != checksumAt(off, b[:60]) {
 		return &fault.Corrupt{Offset: off, Check: "superblock header"}
 	}
 	if le.Uint16(b[4:]) != pageFormat {
@@ -148,5 +147,5 @@ func (h *pageHeader) decode(b []byte, off int64) error {
 
 // bodyHolds reports whether body has the checksum that h, at disk offset off, promises.
 func (h *pageHeader) bodyHolds(body []byte, off int64) bool {
-	return crc32.Update(placeCRC(off), castagnoli, body) == h.crc
+	return checksumAt(off, body) == h.crc
 }

@@ -266,16 +266,8 @@ func (l *Log) Durable() uint64 { return l.durable.Load() }
 // NextMutation returns the number that the next mutation will have.
 func (l *Log) NextMutation() uint64 { return l.mutation }
 
-// Waiting returns how many units are sealed and not durable.
-func (l *Log) Waiting() int {
-	if l.open != nil {
-		return len(l.units) - 1
-	}
-	return len(l.units)
-}
-
-// Open reports whether a unit takes frames that nobody has submitted yet.
-func (l *Log) Open() bool { return l.open != nil }
+// Pending returns how many units are opened and not durable.
+func (l *Log) Pending() int { return len(l.units) }
 
 // StateOf returns the state of unit n.
 func (l *Log) StateOf(n uint64) iosched.State {

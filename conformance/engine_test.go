@@ -1,0 +1,45 @@
+package conformance
+
+import (
+	"testing"
+
+	"github.com/shardproof/shardproof/engine"
+	"github.com/stretchr/testify/require"
+)
+
+// The engine under the stock profile; the command runs a hundred times as much.
+func TestEngineAgreesWithModel(t *testing.T) {
+	x, again := NewKV(NewEngineFactory(), MemoryDisks()), NewKV(NewEngineFactory(), MemoryDisks())
+	var stats Stats
+	for n := range uint64(2000) {
+		s := kvSequence(n)
+		r := x.Run(s)
+		require.NoError(t, r.Err)
+		if r.Failure != nil {
+			t.Fatalf("sequence %d: %+v\n%s", n, *r.Failure, s)
+		}
+		if n%50 == 0 {
+			require.Nil(t, CheckDeterminism(s, r, again))
+		}
+		stats.Add(&r.Stats)
+	}
+	require.Positive(t, stats.Requests)
+	t.Logf("%+v", stats)
+}
+
+func BenchmarkEngine(b *testing.B) {
+	x, g := NewKV(NewEngineFactory(), MemoryDisks()), NewGenerator(ProfileNamed("kv"))
+	var s Sequence
+	b.ReportAllocs()
+	for n := uint64(0); b.Loop(); n++ {
+		g.Fill(&s, MixSeed(1, n))
+		x.Run(&s)
+	}
+}
+
+func TestAnImpossibleGeometryIsNoCounterexample(t *testing.T) {
+	s := parsed(t, "options extents=4096 extent=16; get k1")
+	r := NewKV(NewEngineFactory(), MemoryDisks()).Run(s)
+	require.ErrorIs(t, r.Err, engine.ErrGeometry)
+	require.Nil(t, r.Failure)
+}
