@@ -16,28 +16,28 @@ func BenchmarkSeam(b *testing.B) {
 		var m sync.Mutex
 		for b.Loop() {
 			m.Lock()
-			m.Unlock() //nolint:staticcheck // the empty section is what is measured
+			m.Unlock() //lint:ignore SA2001 the empty section is what is measured
 		}
 	})
 	b.Run("Mutex/conc", func(b *testing.B) {
 		var m conc.Mutex
 		for b.Loop() {
 			m.Lock()
-			m.Unlock() //nolint:staticcheck // the empty section is what is measured
+			m.Unlock() //lint:ignore SA2001 the empty section is what is measured
 		}
 	})
 	b.Run("RWMutex/std", func(b *testing.B) {
 		var m sync.RWMutex
 		for b.Loop() {
 			m.RLock()
-			m.RUnlock() //nolint:staticcheck // the empty section is what is measured
+			m.RUnlock() //lint:ignore SA2001 the empty section is what is measured
 		}
 	})
 	b.Run("RWMutex/conc", func(b *testing.B) {
 		var m conc.RWMutex
 		for b.Loop() {
 			m.RLock()
-			m.RUnlock() //nolint:staticcheck // the empty section is what is measured
+			m.RUnlock() //lint:ignore SA2001 the empty section is what is measured
 		}
 	})
 	b.Run("Load/std", func(b *testing.B) {

@@ -1,6 +1,7 @@
 package conc_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,9 +65,9 @@ var programs = []struct {
 				first, second = &b, &a
 			}
 			first.Lock()
+			defer first.Unlock()
 			second.Lock()
-			second.Unlock()
-			first.Unlock()
+			defer second.Unlock()
 		})
 		return true
 	}},
@@ -180,6 +181,30 @@ var programs = []struct {
 		}
 		m.Unlock()
 		return late
+	}},
+	{name: "a waiter whose context ends wakes", body: func() bool {
+		var m conc.Mutex
+		c := conc.NewCond(&m)
+		ctx, cancel := context.WithCancel(context.Background())
+		stop := conc.AfterDone(ctx, func() {
+			m.Lock() // so that the waiter is not between its test and its wait
+			c.Broadcast()
+			m.Unlock()
+		})
+		together(2, func(i int) {
+			if i == 0 {
+				cancel()
+				return
+			}
+			m.Lock()
+			for ctx.Err() == nil {
+				c.Wait()
+			}
+			m.Unlock()
+		})
+		stop()
+		never := conc.AfterDone(context.Background(), func() { panic("this context never ends") })
+		return ctx.Err() != nil && never()
 	}},
 	{name: "a pool hands out one value to one thread", body: func() bool {
 		pool := conc.Pool[conc.Int32]{New: func() *conc.Int32 { return new(conc.Int32) }, Max: 1}
@@ -330,3 +355,5 @@ func (c counting) Go(string, func())                           {}
 func (c counting) Now() time.Time                              { return time.Time{} }
 func (c counting) Sleep(time.Duration)                         {}
 func (c counting) AfterFunc(time.Duration, func()) func() bool { return nil }
+
+func (c counting) AfterDone(context.Context, func()) func() bool { return nil }

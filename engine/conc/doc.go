@@ -20,7 +20,7 @@
 //	C6  Counter is the exception to C1: no control may flow from what it holds.
 //
 // Left out on purpose: channels without a buffer and select. A thread that waits for one of several things waits on a Cond for
-// the state that they change; whoever needs a time limit lets AfterFunc change it.
+// the state that they change; AfterFunc and AfterDone change it for a time limit or a context.
 //
 // Not checked here: that the engine uses nothing else (the lint test in package engine), lock order, data races.
 package conc

@@ -1,6 +1,7 @@
 package conc
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -71,6 +72,9 @@ type Hooks interface {
 	// AfterFunc starts a thread that runs fn once the time has moved on by d. stop prevents that, and reports whether it came
 	// early enough to.
 	AfterFunc(d time.Duration, fn func()) (stop func() bool)
+	// AfterDone starts a thread that runs fn once ctx is done. stop is as for AfterFunc. A thread that is never started for
+	// that reason is neither a deadlock nor a leak.
+	AfterDone(ctx context.Context, fn func()) (stop func() bool)
 }
 
 // active is the scheduler in charge, nil in production. Every call of this package tests it, and that is all it costs. A plain

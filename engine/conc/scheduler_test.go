@@ -1,6 +1,7 @@
 package conc_test
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -29,6 +30,7 @@ type thread struct {
 	n      int
 	until  time.Time // not enabled before; the zero Time is no limit
 	waits  *conc.Object
+	ctx    context.Context // begins once it is done; nil: no such condition
 	done   bool
 	called bool // a stopped timer: never runs
 }
@@ -38,10 +40,8 @@ type object struct {
 	closed                         bool
 }
 
-// explore abandons the threads that are stuck; a real scheduler ends them.
-//
 // explore runs body once under a toy seeded with seed. It returns the trace, and whether the threads ended; if not they are
-// stuck for good.
+// stuck for good, and abandoned: a real scheduler would end them.
 func explore(seed uint64, body func()) (trace []string, ended bool) {
 	s := &toy{rng: rand.New(rand.NewPCG(seed, 0)), objects: map[*conc.Object]*object{}, now: time.Unix(0, 0)}
 	restore := conc.Install(s)
@@ -51,7 +51,9 @@ func explore(seed uint64, body func()) (trace []string, ended bool) {
 		alive, enabled := 0, []*thread(nil)
 		for _, t := range s.threads {
 			if !t.done {
-				alive++
+				if t.ctx == nil || t.ctx.Err() != nil {
+					alive++
+				}
 				if s.enabled(t) {
 					enabled = append(enabled, t)
 				}
@@ -100,7 +102,7 @@ func (s *toy) state(o *conc.Object) *object {
 }
 
 func (s *toy) enabled(t *thread) bool {
-	if t.until.After(s.now) {
+	if t.until.After(s.now) || (t.ctx != nil && t.ctx.Err() == nil) {
 		return false
 	}
 	o := s.state(t.obj)
@@ -206,10 +208,18 @@ func (s *toy) Sleep(d time.Duration) {
 }
 
 func (s *toy) AfterFunc(d time.Duration, fn func()) func() bool {
-	t := s.start("timer", s.now.Add(d), fn)
-	return func() bool {
-		early := !t.called
-		t.called = true
-		return early
-	}
+	return s.start("timer", s.now.Add(d), fn).stop
+}
+
+func (s *toy) AfterDone(ctx context.Context, fn func()) func() bool {
+	t := s.start("done", s.now, fn)
+	t.ctx = ctx
+	return t.stop
+}
+
+// stop keeps t from beginning.
+func (t *thread) stop() bool {
+	early := !t.called
+	t.called = true
+	return early
 }

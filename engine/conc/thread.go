@@ -1,6 +1,7 @@
 package conc
 
 import (
+	"context"
 	"runtime"
 	"time"
 )
@@ -46,4 +47,13 @@ func AfterFunc(d time.Duration, fn func()) (stop func() bool) {
 		return active.AfterFunc(d, fn)
 	}
 	return time.AfterFunc(d, fn).Stop
+}
+
+// AfterDone runs fn in a goroutine of its own once ctx is done. stop prevents that, and reports whether it came early enough
+// to. Whoever waits on a Cond until ctx is done lets fn broadcast.
+func AfterDone(ctx context.Context, fn func()) (stop func() bool) {
+	if active != nil {
+		return active.AfterDone(ctx, fn)
+	}
+	return context.AfterFunc(ctx, fn)
 }

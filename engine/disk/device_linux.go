@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// bounceBytes is the size of a copy. A longer request goes in several pieces, which D4 allows.
+const bounceBytes = 256 << 10
+
 // OpenDevice opens the block device at path as a disk: past the page cache, and exclusively. Nothing is written. The error is
 // ErrInUse if the device is mounted, part of another one, or open as a disk; ErrNotSupported if it is no block device.
 func OpenDevice(path string, o DeviceOptions) (*File, error) {

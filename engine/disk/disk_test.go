@@ -228,6 +228,19 @@ func TestDiskAnswersQuestionsAboutItsBlocks(t *testing.T) {
 	})
 }
 
+func TestDiskReadsAndWritesDoNotAllocate(t *testing.T) {
+	forEachDisk(t, func(t *testing.T, d disk.Disk) {
+		block := d.Info().LogicalBlock
+		r := &disk.Request{Kind: disk.Write, Data: filled(block+1, 1)[1:]}
+		p := make([]byte, block+1)[1:]
+		require.Zero(t, testing.AllocsPerRun(100, func() {
+			d.Submit(r)
+			d.Reap(true)
+			_ = d.Read(p, 0)
+		}))
+	})
+}
+
 func TestDiskFailsEveryCallAfterClose(t *testing.T) {
 	forEachDisk(t, func(t *testing.T, d disk.Disk) {
 		require.NoError(t, d.Close())
@@ -303,4 +316,15 @@ func ExampleOpenFile() {
 	// write: <nil>
 	// flush: <nil>
 	// read: <nil> hello
+}
+
+func BenchmarkWriteBlock(b *testing.B) {
+	d, err := disk.OpenFile(filepath.Join(b.TempDir(), "disk"), disk.FileOptions{Size: testDiskBytes})
+	require.NoError(b, err)
+	defer d.Close()
+	r := &disk.Request{Kind: disk.Write, Data: disk.Aligned(4096)}
+	for b.Loop() {
+		d.Submit(r)
+		d.Reap(true)
+	}
 }

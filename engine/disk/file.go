@@ -49,9 +49,6 @@ type medium interface {
 
 var _ Disk = (*File)(nil)
 
-// bounceBytes is the size of a copy. A longer request goes in several pieces, which D4 allows.
-const bounceBytes = 256 << 10
-
 // newFile returns the disk on f.
 func newFile(path string, f medium, info Info, readOnly bool) *File {
 	return &File{path: path, f: f, info: info, readOnly: readOnly, queue: newCompletions()}
