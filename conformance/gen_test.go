@@ -104,7 +104,6 @@ func TestGeneratedArgumentsAreWithinTheirTables(t *testing.T) {
 // shares is what a list of operations does to a plain map.
 type shares struct {
 	sequences, ops, noEffect, reads, short, spilling int
-	lengths                                          int
 	bytes, puts, small, defaultShape                 int
 	kinds                                            [kindCount]int
 }

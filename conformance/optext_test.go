@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"bytes"
 	"runtime"
 	"strings"
 	"testing"
@@ -174,33 +173,9 @@ func TestParseTakesMemoryInProportion(t *testing.T) {
 	}
 }
 
-// CheckTextLaws wants of any bytes that they are refused with a place inside the text, or mean a sequence whose text means the
-// same sequence and is printed the same.
-func CheckTextLaws(t testing.TB, text []byte) {
-	s, err := conformance.Parse(text)
-	if err != nil {
-		syntax, ok := err.(*conformance.SyntaxError)
-		if !ok || syntax.Line < 1 || syntax.Line > bytes.Count(text, []byte{'\n'})+2 || syntax.Column < 1 {
-			t.Fatalf("%q: error %#v", text, err)
-		}
-		return
-	}
-	printed := s.AppendText(nil)
-	again, err := conformance.Parse(printed)
-	if err != nil {
-		t.Fatalf("%q\nprinted as\n%s\nis refused: %v", text, printed, err)
-	}
-	if diff := cmp.Diff(s, again, cmp.AllowUnexported(conformance.Config{})); diff != "" {
-		t.Fatalf("%q\nprinted as\n%s\nmeans something else:\n%s", text, printed, diff)
-	}
-	if twice := again.AppendText(nil); !bytes.Equal(printed, twice) {
-		t.Fatalf("%s\nis printed as\n%s", printed, twice)
-	}
-}
-
 func TestEveryTruncationParsesOrIsRefused(t *testing.T) {
 	for n := range len(sample) {
-		CheckTextLaws(t, []byte(sample[:n]))
+		conformance.CheckTextLaws(t, []byte(sample[:n]))
 	}
 }
 
@@ -213,7 +188,7 @@ func TestEveryFlippedByteParsesOrIsRefused(t *testing.T) {
 	for i := range text {
 		for flip := 1; flip < 256; flip += step {
 			text[i] ^= byte(flip)
-			CheckTextLaws(t, text)
+			conformance.CheckTextLaws(t, text)
 			text[i] ^= byte(flip)
 		}
 	}
@@ -225,7 +200,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(head + "put k1 len=3p+1\nget k1"))
 	f.Add([]byte("conformance-seq 1\r\nsuite kv opset 1\r\nsync # \t\r\n"))
 	f.Add([]byte(head + "key k1 \"#\\\"\"\nfail property=\"a b\" at=end\n"))
-	f.Fuzz(func(t *testing.T, text []byte) { CheckTextLaws(t, text) })
+	f.Fuzz(func(t *testing.T, text []byte) { conformance.CheckTextLaws(t, text) })
 }
 
 func TestScaleKeepsPageTerms(t *testing.T) {

@@ -5,7 +5,11 @@ package conformance
 func (s *Sequence) Scale(block uint32) {
 	old := s.Config.Page()
 	s.Config.Set(OptBlock, block)
-	page := s.Config.Page()
+	s.scaleSizes(old, s.Config.Page())
+}
+
+// scaleSizes replaces each page of old bytes in every size by one of page bytes.
+func (s *Sequence) scaleSizes(old, page uint32) {
 	if page == old {
 		return
 	}
@@ -14,14 +18,9 @@ func (s *Sequence) Scale(block uint32) {
 		args := kinds[o.Kind].Args
 		for a := range args {
 			if args[a].Role == RoleSize {
-				o.Set(args[a].Field, rescale(uint32(o.Get(args[a].Field)), old, page))
+				pages, rest := splitSize(uint32(o.Get(args[a].Field)), old)
+				o.Set(args[a].Field, uint64(min(max(int64(pages)*int64(page)+rest, 0), ValueBytesMax)))
 			}
 		}
 	}
-}
-
-// rescale returns n with each of its pages of old bytes replaced by one of page bytes.
-func rescale(n, old, page uint32) uint64 {
-	pages, rest := splitSize(n, old)
-	return uint64(min(max(int64(pages)*int64(page)+rest, 0), ValueBytesMax))
 }

@@ -1,0 +1,231 @@
+package conformance
+
+import "slices"
+
+// Reducer makes a failing sequence small without letting go of the failure. It edits the data, runs each candidate and keeps it
+// if the failure has the wanted signature:
+//
+//	failing sequence ──► passes, over and over until none finds anything ──► proof ──► minimal sequence
+//	                       │      ▲
+//	                       └─ try: seen before? simpler? runs, same signature?
+//
+// Invariants
+//
+//	M1  The result failed with exactly the wanted signature in the last run it had.
+//	M2  Every accepted candidate is simpler than the one before (see simpler), so reduction ends.
+//	M3  No more than MaxExecs runs, and no candidate is run twice.
+//	M4  If Minimal, then no single step down fails in the same way; see proof for what a step is.
+//	M5  Reducing a minimal result again gives the same.
+//	M6  A candidate that fails with another signature is never followed; the simplest of each is handed back.
+//
+// A pass is a function of the best sequence so far and of what try answers, so a new axis (what a crash keeps, fault rules, a
+// schedule) is a new Role or one more pass, and running several candidates ahead of their turn needs a change in try alone.
+//
+// Not attempted: the smallest of all sequences. A single step is a local notion; two that must be taken together are found only
+// among operations, in pairs, and only once few are left.
+type Reducer struct {
+	Exec     Executor
+	Want     Signature   // zero: that of the first run
+	MaxExecs int         // 0: 1,000
+	Confirm  int         // runs each accepted candidate must fail again; 0 for an Executor that is deterministic
+	Stop     func() bool // asked before each run; true ends the reduction with what it has
+}
+
+// ReduceStats says what a reduction cost and how far it came.
+type ReduceStats struct {
+	Reproduced bool        // the sequence failed as wanted when it was run first
+	Signature  Signature   // that was kept to
+	Execs      int         // runs in all
+	OpsExecs   int         // runs when the last operation fell away
+	Minimal    bool        // no single step down is left; false when runs ran out or Stop said so
+	Others     []*Sequence // one for each other signature met, the simplest seen, with its fail line; not reduced
+}
+
+const (
+	maxExecsDefault = 1000
+	othersMax       = 16
+	pairsMax        = 16 // operations up to which pairs are tried
+)
+
+// reduction is one call of Reduce.
+type reduction struct {
+	*Reducer
+	ReduceStats
+	best  *Sequence
+	at    int       // where best fails; len(best.Ops): at its end
+	draft *Sequence // the next candidate; see edit
+	tried map[uint64]struct{}
+	ended bool // runs ran out, or Stop
+}
+
+// Reduce returns a sequence that is at most as complex as s and fails in the same way, or a copy of s if it does not fail as
+// wanted. It keeps the origin and the comments of the header and of the first operation, and writes the fail line. s is not
+// changed.
+func (r *Reducer) Reduce(s *Sequence) (*Sequence, ReduceStats) {
+	d := &reduction{Reducer: r, best: s.Clone(), draft: s.Clone(), tried: make(map[uint64]struct{})}
+	d.Signature = r.Want
+	if !d.start() {
+		return d.best, d.ReduceStats
+	}
+	for d.improve() {
+	}
+	d.Minimal = !d.ended
+	d.best.Comments = storyOf(d.best.Comments)
+	d.best.Fail = failAt(d.Signature, d.at, len(d.best.Ops))
+	return d.best, d.ReduceStats
+}
+
+// storyOf returns the comments that are about the whole sequence.
+func storyOf(all []Comment) []Comment {
+	return slices.DeleteFunc(all, func(c Comment) bool { return c.Before > 0 || c.Trailing })
+}
+
+// failAt returns the fail line for a failure at index at of n operations.
+func failAt(g Signature, at, n int) *FailAt {
+	if at >= n {
+		return &FailAt{At: 0, Signature: g}
+	}
+	return &FailAt{At: at + 1, Signature: g}
+}
+
+// FailLine returns the fail line that tells f, seen in a sequence of n operations.
+func (f *Failure) FailLine(n int) *FailAt { return failAt(f.Signature, f.At, n) }
+
+// start runs the sequence as it is.
+func (d *reduction) start() bool {
+	d.tried[d.best.Hash()] = struct{}{}
+	if d.spent() {
+		return false
+	}
+	f := d.run(d.best)
+	if f == nil || d.Signature != (Signature{}) && f.Signature != d.Signature {
+		d.byproduct(d.best, f)
+		return false
+	}
+	d.Signature, d.at = f.Signature, f.At
+	if !d.confirmed(d.best) {
+		return false
+	}
+	d.Reproduced, d.OpsExecs = true, d.Execs
+	d.cut()
+	return true
+}
+
+// improve goes through the passes and reports whether any found a simpler sequence. Passes that take away much come first; each
+// round that finds something is followed by another, so the last round has tried everything on the result and is its proof:
+//
+// taking away any one operation; any two, when at most sixteen are left; a simpler kind for any operation; the default for any
+// argument; one less for any size, count or dependency; any one key renumbered or merged with another; the default for any
+// option, and any simpler value it is drawn from; the bytes of a key line forgotten. Each of these was run, or is not simpler,
+// or is unfit as a Config, and does not fail in the same way.
+func (d *reduction) improve() bool {
+	before := d.best.Hash()
+	d.plainOptions()
+	d.dropLabels(labelKeys)
+	d.dropLabels(labelKinds)
+	d.dropLabels(labelOps)
+	for d.dropEach() {
+	}
+	d.dropPairs()
+	d.simplerKinds()
+	d.simplerArguments()
+	d.fewerKeys()
+	d.simplerOptions()
+	return d.best.Hash() != before && !d.ended
+}
+
+// edit returns the draft, equal to best, for a pass to change and try. It is valid until the next edit.
+func (d *reduction) edit() *Sequence {
+	ops, keys := append(d.draft.Ops[:0], d.best.Ops...), append(d.draft.Keys[:0], d.best.Keys...)
+	*d.draft = *d.best
+	d.draft.Ops, d.draft.Keys = ops, keys
+	return d.draft
+}
+
+// try makes the draft the best if it is simpler and fails as wanted, and reports whether it did.
+func (d *reduction) try() bool {
+	c := d.draft
+	if d.ended || !simpler(c, d.best) || c.Config.Check() != nil {
+		return false
+	}
+	h := c.Hash()
+	if _, seen := d.tried[h]; seen || d.spent() {
+		return false
+	}
+	d.tried[h] = struct{}{}
+	f := d.run(c)
+	if f == nil || f.Signature != d.Signature {
+		d.byproduct(c, f)
+		return false
+	}
+	at := f.At
+	if !d.confirmed(c) {
+		return false
+	}
+	if len(c.Ops) < len(d.best.Ops) {
+		d.OpsExecs = d.Execs
+	}
+	d.best, d.draft, d.at = c, d.best, at
+	d.cut()
+	return true
+}
+
+// cut takes away what follows the operation that fails.
+func (d *reduction) cut() {
+	if d.at+1 >= len(d.best.Ops) {
+		return
+	}
+	c := d.edit()
+	c.Ops = c.Ops[:d.at+1]
+	d.try()
+}
+
+// run executes s once.
+func (d *reduction) run(s *Sequence) *Failure {
+	d.Execs++
+	return d.Exec.Run(s).Failure
+}
+
+// confirmed runs s again as often as asked for.
+func (d *reduction) confirmed(s *Sequence) bool {
+	for range d.Confirm {
+		if d.spent() {
+			return false
+		}
+		if f := d.run(s); f == nil || f.Signature != d.Signature {
+			return false
+		}
+	}
+	return true
+}
+
+// spent reports whether no run is left, and remembers it.
+func (d *reduction) spent() bool {
+	most := d.MaxExecs
+	if most == 0 {
+		most = maxExecsDefault
+	}
+	if d.Execs >= most || d.Stop != nil && d.Stop() {
+		d.ended = true
+	}
+	return d.ended
+}
+
+// byproduct keeps s if it fails in a way of its own and is the simplest to do so.
+func (d *reduction) byproduct(s *Sequence, f *Failure) {
+	if f == nil {
+		return
+	}
+	i := slices.IndexFunc(d.Others, func(o *Sequence) bool { return o.Fail.Signature == f.Signature })
+	switch {
+	case i < 0 && len(d.Others) < othersMax:
+		d.Others = append(d.Others, nil)
+		i = len(d.Others) - 1
+	case i < 0 || !simpler(s, d.Others[i]):
+		return
+	}
+	o := s.Clone()
+	o.Comments = storyOf(o.Comments)
+	o.Fail = f.FailLine(len(o.Ops))
+	d.Others[i] = o
+}
