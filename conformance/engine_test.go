@@ -24,7 +24,10 @@ func TestEngineAgreesWithModel(t *testing.T) {
 		stats.Add(&r.Stats)
 	}
 	require.Positive(t, stats.Requests)
-	t.Logf("%+v", stats)
+	hits := map[string]uint64{}
+	x.AddProbes(func(name string, count uint64) { hits[name] += count })
+	require.Positive(t, hits["open found nothing to replay"])
+	t.Logf("%+v\n%v", stats, hits)
 }
 
 func BenchmarkEngine(b *testing.B) {

@@ -5,15 +5,19 @@ import (
 
 	"github.com/shardproof/shardproof/engine"
 	"github.com/shardproof/shardproof/engine/disk"
+	"github.com/shardproof/shardproof/engine/probe"
 )
 
 // The engine is a Target as it is.
 var _ Target = (*engine.Store)(nil)
 
 // NewEngineFactory returns the factory of the engine itself, with background work off.
-func NewEngineFactory() Factory { return new(engineFactory) }
+func NewEngineFactory() Factory { return &engineFactory{probes: probe.NewSet()} }
 
-type engineFactory struct{ uuids uuidSource }
+type engineFactory struct {
+	uuids  uuidSource
+	probes *probe.Set // of all its stores
+}
 
 func (f *engineFactory) Format(d disk.Disk, c *Config) error {
 	f.uuids.seed(c)
@@ -33,11 +37,19 @@ func (f *engineFactory) Open(d disk.Disk, c *Config) (Target, error) {
 		Rand:            &f.uuids,
 		GroupBytes:      blockBytes(c, OptGroup),
 		MemtableEntries: int(c.Get(OptMemtable)),
+		Probes:          f.probes,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// AddProbes implements ProbeSource.
+func (f *engineFactory) AddProbes(add func(name string, count uint64)) {
+	for name, count := range f.probes.All() {
+		add(name, uint64(count))
+	}
 }
 
 func blockBytes(c *Config, o Option) int { return int(c.Get(OptBlock)) * int(c.Get(o)) }
