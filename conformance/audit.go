@@ -55,7 +55,7 @@ func (w *worker) audits() {
 
 // again runs a sequence a second time and compares.
 func (w *worker) again(a audit) {
-	w.gen.Fill(&w.seq, SequenceSeed(w.run.cfg.Seed, a.number))
+	w.gen.Fill(&w.seq, MixSeed(w.run.cfg.Seed, a.number))
 	w.exec.number.Store(a.number)
 	r := w.exec.Run(&w.seq)
 	if r.Err != nil {

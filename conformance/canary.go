@@ -14,7 +14,7 @@ func (r *run) canary() *CanaryReport {
 	report := &CanaryReport{}
 	var b batch
 	for number := range uint64(canarySequences) {
-		w.gen.Fill(&w.seq, SequenceSeed(r.cfg.Seed, number))
+		w.gen.Fill(&w.seq, MixSeed(r.cfg.Seed, number))
 		w.exec.number.Store(number)
 		lied := false
 		res := w.exec.call(func(e Executor) Result {

@@ -87,6 +87,6 @@ func Minimize(suite Suite, s *Sequence) (small *Sequence, figures ReduceFigures,
 	if again.Failure == nil {
 		return nil, figures, res.Failure, false, errors.New("the minimized sequence no longer fails")
 	}
-	small.Fail = &FailAt{At: failAt(small, again.Failure), Signature: again.Failure.Signature}
+	small.Fail = again.Failure.FailLine(len(small.Ops))
 	return small, figures, res.Failure, true, nil
 }

@@ -61,9 +61,9 @@ type Report struct {
 // return bytes, and live data above the cache in at least half of its sequences.
 type HonestWork struct {
 	MeanOperations  float64 `json:"mean_operations"`
-	NoEffectShare   float64 `json:"no_effect_share"`   // of operations
-	ReadShare       float64 `json:"read_share"`        // of operations: reads that returned bytes
-	AboveCacheShare float64 `json:"above_cache_share"` // of sequences
+	NoEffectShare   float64 `json:"no_effect_share"`             // of operations
+	ReadShare       float64 `json:"read_share"`                  // of operations: reads that returned bytes
+	AboveCacheShare float64 `json:"above_cache_share,omitempty"` // of sequences; absent as long as there is no cache
 }
 
 // Honest returns the honest-work figures of s.

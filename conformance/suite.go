@@ -11,7 +11,7 @@ type Suite struct {
 	NewExecutor      func() (Executor, error)
 	Reduce           ReduceFunc // nil: failures are reported as they were generated
 	Probes           []Probe
-	WorkersMax       int // executors that can exist at once; 0: any number, 1: a device of its own
+	WorkersMax       int // executors that can run at once; 0: any number, 1: they share a disk
 }
 
 // Filler generates sequences. Fill is a pure function of the seed: it overwrites all of dst, and reuses its memory.
@@ -24,10 +24,7 @@ type ReduceFunc func(e Executor, s *Sequence, want Signature) (*Sequence, Reduce
 
 // ReduceFigures says what a reduction cost.
 type ReduceFigures struct {
-	Runs int
-	CPU  time.Duration
+	Runs    int
+	CPU     time.Duration
+	Minimal bool // no single step makes the result smaller; false also when nobody looked
 }
-
-// SequenceSeed returns the seed of the sequence with that number: the same for any number of workers, shards or machines.
-// Both inputs pass through the finalizer of SplitMix64, so that neighbours have nothing in common.
-func SequenceSeed(runSeed, number uint64) uint64 { return mix64(mix64(runSeed) + number) }

@@ -100,7 +100,7 @@ func (r *run) sequenceOf(f *finding) *Sequence {
 		return f.corpus.Sequence.Clone()
 	}
 	var s Sequence
-	r.cfg.Suite.NewGenerator().Fill(&s, SequenceSeed(r.cfg.Seed, f.number))
+	r.cfg.Suite.NewGenerator().Fill(&s, MixSeed(r.cfg.Seed, f.number))
 	p := provenance{
 		seed: r.cfg.Seed, number: f.number, shard: r.cfg.Shard.String(), profile: r.cfg.Suite.Profile,
 		gen: r.cfg.Suite.GeneratorVersion, ops: len(s.Ops), bytes: putBytes(&s),
@@ -130,7 +130,7 @@ func (r *run) write(f *finding, full, small *Sequence, failure *Failure) failure
 		return failureFiles{}
 	}
 	mark := func(s *Sequence, failure *Failure) []byte {
-		s.Fail = &FailAt{At: failAt(s, failure), Signature: failure.Signature}
+		s.Fail = failure.FailLine(len(s.Ops))
 		return s.AppendText(nil)
 	}
 	fullText := mark(full, f.failure)
@@ -157,14 +157,6 @@ func (r *run) write(f *finding, full, small *Sequence, failure *Failure) failure
 		return failureFiles{}
 	}
 	return files
-}
-
-// failAt returns the number of the operation that showed the failure as a file says it: from 1, and 0 for the end.
-func failAt(s *Sequence, f *Failure) int {
-	if f.At >= len(s.Ops) {
-		return 0
-	}
-	return f.At + 1
 }
 
 // RunDirectory names the directory for the files of a run: runs/<month><day>T<hour><minute><second>-<seed>.

@@ -22,7 +22,7 @@ func newWorkers(r *run) []*worker {
 	for i, w := range ws {
 		w.peer = ws[(i+1)%len(ws)].inbox
 	}
-	if len(ws) == 1 && r.cfg.Suite.WorkersMax != 1 {
+	if len(ws) == 1 {
 		ws[0].lone = newWorker(r)
 	}
 	return ws
@@ -49,7 +49,7 @@ func (w *worker) sequences() {
 
 // one runs the sequence of that number.
 func (w *worker) one(number uint64) {
-	seed := SequenceSeed(w.run.cfg.Seed, number)
+	seed := MixSeed(w.run.cfg.Seed, number)
 	w.gen.Fill(&w.seq, seed)
 	w.exec.number.Store(number)
 	r := w.exec.Run(&w.seq)

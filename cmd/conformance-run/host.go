@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/shardproof/shardproof/conformance"
+	"github.com/shardproof/shardproof/engine/disk"
+)
+
+const generatorVersion = conformance.GeneratorVersion
+
+// host is what sequences are executed on: memory, or one disk that was claimed and is given back at the end.
+type host struct {
+	claim *claim    // nil: memory
+	disk  disk.Disk // nil: memory
+	lend  *conformance.RealDisk
+}
+
+// openHost claims the disk the flags name.
+func openHost(cfg *config) (*host, error) {
+	if cfg.disk == "memory" {
+		return &host{}, nil
+	}
+	c, err := claimDisk(cfg.disk, int64(cfg.diskSize), cfg.erase)
+	if err != nil {
+		return nil, err
+	}
+	d, err := c.open()
+	if err != nil {
+		c.release()
+		return nil, usageError{err}
+	}
+	return &host{claim: c, disk: d, lend: conformance.NewRealDisk(d, c.created)}, nil
+}
+
+// close gives the disk back; a file that was made is removed.
+func (h *host) close() error {
+	if h.disk == nil {
+		return nil
+	}
+	var err error
+	if !h.claim.created {
+		err = h.lend.Wipe()
+	}
+	err = errors.Join(err, h.disk.Close())
+	h.disk = nil
+	h.claim.release()
+	return err
+}
+
+// profileNames are the stock profiles and their mix.
+func profileNames() []string {
+	names := []string{"all"}
+	for _, p := range conformance.Profiles {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// suite returns what runs the profile. The mix of all profiles is, as long as there is one, that one.
+func (h *host) suite(profile string) (conformance.Suite, error) {
+	if !slices.Contains(profileNames(), profile) {
+		return conformance.Suite{}, usagef("unknown profile%s", didYouMean(profile, profileNames(), ""))
+	}
+	stock := conformance.ProfileNamed(profile)
+	if profile == "all" {
+		stock = conformance.Profiles[0]
+	}
+	s, err := h.suiteNamed(stock.Suite)
+	s.Profile = profile
+	s.NewGenerator = func() conformance.Filler { return conformance.NewGenerator(stock) }
+	return s, err
+}
+
+// suiteNamed returns what executes sequences of that suite.
+func (h *host) suiteNamed(name string) (conformance.Suite, error) {
+	if name != "kv" {
+		return conformance.Suite{}, fmt.Errorf("nothing here executes sequences of the suite %s", name)
+	}
+	return h.onStores(conformance.Suite{
+		Profile: name, Name: name, GeneratorVersion: generatorVersion, Reduce: conformance.ReduceSequence, Probes: conformance.Probes,
+	}, conformance.NewEngineFactory), nil
+}
+
+// onStores completes s with executors that drive stores made by a factory.
+func (h *host) onStores(s conformance.Suite, factory func() conformance.Factory) conformance.Suite {
+	if h.disk == nil {
+		s.NewExecutor = func() (conformance.Executor, error) {
+			return conformance.NewKV(factory(), conformance.MemoryDisks()), nil
+		}
+		return s
+	}
+	s.WorkersMax = 1
+	s.NewExecutor = func() (conformance.Executor, error) {
+		return conformance.Scaled(conformance.NewKV(factory(), h.lend.Disk), h.lend.Block()), nil
+	}
+	return s
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/shardproof/shardproof/conformance"
+)
+
+// runVerb generates sequences, executes them and reports.
+func runVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
+	began := time.Now()
+	run, err := cfg.plan()
+	if err != nil {
+		return err
+	}
+	if run.Corpus, err = loadCorpus(cfg.corpus); err != nil {
+		return err
+	}
+	run.Print.Out = cfg.out
+	if run.Print.Out == "" {
+		run.Print.Out = conformance.RunDirectory("runs", began, run.Seed)
+	}
+	report, err := newOutput(cfg.json, stdout)
+	if err != nil {
+		return err
+	}
+	defer report.discard()
+	if cfg.out != "" {
+		if err := checkDirectory(cfg.out); err != nil {
+			return err
+		}
+	}
+	host, err := openHost(cfg)
+	if err != nil {
+		return err
+	}
+	defer host.close()
+	run.Suite, err = host.suite(cfg.profile)
+	if err != nil {
+		return err
+	}
+	if cfg.json == "-" {
+		stdout = stderr // the report has stdout for itself
+	}
+	printHeader(stderr, cfg, &run)
+	line := newProgressLine(stderr)
+	run.Progress = line.show
+	rep, err := conformance.Run(ctx, run)
+	line.clear()
+	if err != nil {
+		return err
+	}
+	identify(rep, cfg.commit)
+	printResult(stdout, rep)
+	if err := report.write(rep); err != nil {
+		return err
+	}
+	if cfg.keep || len(rep.Failures) > 0 {
+		if err := keepReport(run.Print.Out, rep); err != nil {
+			return err
+		}
+	}
+	return verdict(rep.Verdict)
+}
+
+// plan turns flags into the configuration of a run.
+func (c *config) plan() (conformance.RunConfig, error) {
+	run := conformance.RunConfig{
+		Seed: c.seed.value, Shard: c.shard.Shard, Sequences: uint64(c.sequences), For: c.forTime, CPU: c.cpu,
+		Workers: int(c.workers), FailFast: c.failFast, HangAfter: c.hangAfter,
+		Print: conformance.Print{Command: commandText(c.called), Flags: c.diskFlags()},
+	}
+	switch {
+	case c.forTime < 0 || c.cpu < 0 || c.hangAfter < 0:
+		return run, usagef("a time cannot be negative")
+	case c.sequences == 0 && c.forTime == 0 && c.cpu == 0:
+		run.For = time.Minute
+	}
+	if !c.seed.given {
+		var b [4]byte // short enough to be read out
+		if _, err := rand.Read(b[:]); err != nil {
+			return run, err
+		}
+		run.Seed = uint64(binary.LittleEndian.Uint32(b[:]))
+	}
+	return run, nil
+}
+
+// diskFlags are the flags a replay needs to meet the same disk.
+func (c *config) diskFlags() string {
+	if c.disk == "memory" {
+		return ""
+	}
+	return fmt.Sprintf(" --disk %s --disk-size %s", conformance.Quote(c.disk), c.diskSize.String())
+}
+
+// commandText is how the user called this program, so that it can be called so again. A program that go run built is gone when
+// it ends.
+func commandText(called string) string {
+	if strings.Contains(called, "go-build") && strings.Contains(filepath.ToSlash(called), "/exe/") {
+		return "go run ./cmd/conformance-run"
+	}
+	return conformance.Quote(called)
+}
+
+// printHeader says on stderr what is about to run, with everything that was drawn.
+func printHeader(w io.Writer, cfg *config, run *conformance.RunConfig) {
+	id := programIdentity(cfg.commit)
+	end := ""
+	if run.Sequences > 0 {
+		end += fmt.Sprintf("  sequences %s", grouped(run.Sequences))
+	}
+	if run.For > 0 {
+		end += "  for " + clock(run.For)
+	}
+	if run.CPU > 0 {
+		end += "  processor time " + clock(run.CPU)
+	}
+	fmt.Fprintf(w, "conformance-run %s  commit %s  seed %#x  shard %s  profile %s  disk %s%s\n",
+		id.version, id.commit, run.Seed, run.Shard, run.Suite.Profile, cfg.disk, end)
+}
+
+// printResult prints every failure, what was done, and what it means.
+func printResult(w io.Writer, rep *conformance.Report) {
+	for i := range rep.Failures {
+		fmt.Fprintf(w, "%s\n", rep.Failures[i].Message)
+	}
+	for _, reason := range rep.Reasons {
+		fmt.Fprintf(w, "%s: %s\n", rep.Verdict, reason)
+	}
+	fmt.Fprintf(w, "DONE %s sequences, %s operations, %s%s in %s: %s\n", grouped(rep.Sequences), brief(float64(rep.Operations)),
+		probesText(rep), plural(len(rep.Failures), "failure"), clock(time.Duration(rep.ElapsedSeconds*float64(time.Second))), rep.Verdict)
+	fmt.Fprintf(w, "  %s sequences per second of processor time; %s\n", brief(rep.SequencesPerCPUSecond), honestText(&rep.HonestWork))
+	fmt.Fprintf(w, "  trace digest %s; %s replayed from the corpus; %s run twice, %d differ\n", rep.TraceDigest,
+		plural(int(rep.CorpusReplayed), "sequence"), plural(int(rep.DeterminismAudit.Checked), "sequence"),
+		rep.DeterminismAudit.Differing)
+}
+
+// honestText says how much work a sequence is.
+func honestText(h *conformance.HonestWork) string {
+	text := fmt.Sprintf("mean %.1f operations, %.0f %% without effect, %.0f %% reads with bytes",
+		h.MeanOperations, 100*h.NoEffectShare, 100*h.ReadShare)
+	if h.AboveCacheShare > 0 {
+		text += fmt.Sprintf(", %.0f %% above the cache", 100*h.AboveCacheShare)
+	}
+	return text
+}
+
+func probesText(rep *conformance.Report) string {
+	hit, all := 0, 0
+	for _, p := range rep.Probes {
+		if p.DueAfter == 0 {
+			continue
+		}
+		all++
+		if p.Count > 0 {
+			hit++
+		}
+	}
+	if all == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d probes, ", hit, all)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return grouped(uint64(n)) + " " + what + "s"
+}
+
+// keepReport puts the report beside the failing sequences.
+func keepReport(dir string, rep *conformance.Report) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	out, err := newOutput(filepath.Join(dir, "report.json"), nil)
+	if err != nil {
+		return err
+	}
+	defer out.discard()
+	return out.write(rep)
+}
