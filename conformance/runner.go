@@ -124,7 +124,7 @@ const batchSequences = 16
 
 // take hands out the next batch: the indexes [first, end) of the shard's numbers.
 func (r *run) take() (first, end uint64, ok bool) {
-	if r.stopping.Load() {
+	if r.stopping.Load() || r.cfg.FailFast && r.tally.failures.Load() > 0 {
 		return 0, 0, false
 	}
 	first = r.next.Add(batchSequences) - batchSequences
@@ -194,8 +194,7 @@ func (r *run) guard() *guard {
 func (r *run) ended(ctx context.Context) bool {
 	return ctx.Err() != nil ||
 		r.cfg.For > 0 && time.Since(r.began) >= r.cfg.For ||
-		r.cfg.CPU > 0 && r.cpu() >= r.cfg.CPU ||
-		r.cfg.FailFast && r.tally.failures.Load() > 0
+		r.cfg.CPU > 0 && r.cpu() >= r.cfg.CPU
 }
 
 // cpu returns the processor time of this run.

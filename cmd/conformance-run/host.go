@@ -81,8 +81,11 @@ func (h *host) suiteNamed(name string) (conformance.Suite, error) {
 	}
 	return h.onStores(conformance.Suite{
 		Profile: name, Name: name, GeneratorVersion: generatorVersion, Reduce: conformance.ReduceSequence, Probes: conformance.Probes,
-	}, conformance.NewEngineFactory), nil
+	}, newStores), nil
 }
+
+// newStores makes the factory of the stores under test; tests put stores in its place that are wrong on purpose.
+var newStores = conformance.NewEngineFactory
 
 // onStores completes s with executors that drive stores made by a factory.
 func (h *host) onStores(s conformance.Suite, factory func() conformance.Factory) conformance.Suite {

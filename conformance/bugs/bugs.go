@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// The pattern is wider than *.edit so that the package compiles with none; All looks at .edit files alone.
 //
-//go:embed *
+//go:embed *.edit
 var files embed.FS
 
 // All returns the seeded bugs in the order of their ids. An edit that cannot be read, or whose file is not named after its id,
