@@ -66,7 +66,7 @@ func (m *message) writeSteps(b *strings.Builder) {
 			continue
 		}
 		mark := "  "
-		if i == at {
+		if i == at && m.failure.Kind != KindNone {
 			mark = ">>"
 		}
 		line := fmt.Sprintf("  %s %3d  %-*s", mark, i+1, wideOp, l.op)
@@ -75,8 +75,11 @@ func (m *message) writeSteps(b *strings.Builder) {
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	if at >= len(m.seq.Ops) {
-		fmt.Fprintf(b, "  >> end  model %s   engine %s\n", m.failure.Want, m.failure.Got)
+	switch {
+	case at >= len(m.seq.Ops):
+		fmt.Fprintf(b, "  >> end  %-*s   model %-*s   engine %s\n", wideOp, "", wideModel, m.failure.Want, m.failure.Got)
+	case m.failure.Kind == KindNone: // no answer of the operation, but what was looked at after it
+		fmt.Fprintf(b, "  >>      %-*s   model %-*s   engine %s\n", wideOp, "then", wideModel, m.failure.Want, m.failure.Got)
 	}
 }
 
@@ -96,7 +99,7 @@ func (m *message) lines() []stepLine {
 			lines[i] = stepLine{ops[i], m.steps[i].Model, m.steps[i].Engine}
 		}
 	}
-	if at := m.failure.At; at < len(lines) && lines[at].model == "" && lines[at].engine == "" {
+	if at := m.failure.At; m.failure.Kind != KindNone && at < len(lines) && lines[at].model == "" && lines[at].engine == "" {
 		lines[at].model, lines[at].engine = m.failure.Want, m.failure.Got
 	}
 	return lines
@@ -115,8 +118,12 @@ func (m *message) writeCommands(b *strings.Builder) {
 
 // story proposes a name for the corpus; people give better ones.
 func (m *message) story() string {
-	s := strings.ToLower(m.failure.Property + "-" + m.failure.Kind.String() + "-" + m.failure.Field)
-	return strings.Trim(strings.Join(strings.Fields(s), "-"), "-")
+	words := []string{m.failure.Property}
+	if m.failure.Kind != KindNone {
+		words = append(words, m.failure.Kind.String())
+	}
+	words = append(words, strings.Fields(m.failure.Field)...)
+	return strings.ToLower(strings.Join(words, "-"))
 }
 
 // quote makes s one word of a shell.

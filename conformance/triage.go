@@ -85,7 +85,7 @@ func (r *run) investigate(g *guard, f *finding) FailureReport {
 		}
 	}
 	files := r.write(f, full, small, failure)
-	if files.small != "" {
+	if files.small != "" && f.corpus == nil {
 		rep.File = files.small
 	}
 	rep.Message = messageText(&message{
@@ -124,9 +124,9 @@ func reproducedText(n int) string { return fmt.Sprintf("%d/%d", n, confirmRuns) 
 // failureFiles are the paths of a failure's sequences; empty where none was written.
 type failureFiles struct{ small, full string }
 
-// write puts the sequences of a failure into the run's directory. A file of the corpus is there already.
+// write puts the sequences of a failure into the run's directory: also one of the corpus, which may be inside the program.
 func (r *run) write(f *finding, full, small *Sequence, failure *Failure) failureFiles {
-	if r.cfg.Print.Out == "" || f.corpus != nil {
+	if r.cfg.Print.Out == "" {
 		return failureFiles{}
 	}
 	mark := func(s *Sequence, failure *Failure) []byte {
