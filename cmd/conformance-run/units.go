@@ -59,7 +59,7 @@ func scaled(s string, units map[string]uint64) (uint64, error) {
 		return whole * factor, nil
 	}
 	f, err := strconv.ParseFloat(digits, 64)
-	if err != nil || !(f >= 0) || f*float64(factor) >= math.MaxUint64 {
+	if err != nil || strings.Trim(digits, "0123456789.") != "" || f*float64(factor) >= math.MaxUint64 {
 		return 0, strconv.ErrSyntax
 	}
 	return uint64(f * float64(factor)), nil
