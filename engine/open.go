@@ -56,7 +56,7 @@ func (s *Store) recover() error {
 	}
 	g := s.table.Geometry()
 	s.reader = extentReader{disk: s.disk, geo: g, buffers: s.buffers}
-	s.shape = index.ShapeOf(g)
+	s.shape = index.ShapeOf(g, s.options.TablePages)
 	s.page = s.buffers.Get(int(g.PageBytes))
 	s.maxShard = log.MaxPayload(g, s.options.GroupBytes)
 	if err := s.loadMetadata(); err != nil {

@@ -113,7 +113,7 @@ func (m *Metadata) Decode(b []byte, g *extent.Geometry, at chunk.Place) error {
 
 // plausible reports whether the sizes of t fit each other and the geometry.
 func (t *Table) plausible(g *extent.Geometry) bool {
-	s := ShapeOf(g)
+	s := ShapeOf(g, 0)
 	l := t.Locator
 	per := uint32(PerBlock(s.PageBytes))
 	return uint32(l.Extent) < g.Extents && l.End() <= uint64(g.ExtentBytes) && t.Blocks > 0 && t.Blocks <= g.ExtentBytes/g.PageBytes &&

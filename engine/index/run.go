@@ -37,10 +37,20 @@ type Shape struct {
 	ExtentBytes uint32
 	Logical     uint32
 	PageBytes   uint32
+	TablePages  uint32 // blocks of a table, at most
 }
 
-// ShapeOf returns the shape of tables in that geometry.
-func ShapeOf(g *extent.Geometry) Shape { return Shape{g.ExtentBytes, g.Logical, g.PageBytes} }
+// ShapeOf returns the shape of tables in that geometry. tablePages bounds the blocks of a table; 0 leaves it to maxTable.
+func ShapeOf(g *extent.Geometry, tablePages int) Shape {
+	s := Shape{ExtentBytes: g.ExtentBytes, Logical: g.Logical, PageBytes: g.PageBytes}
+	limit := int(min(s.ExtentBytes, maxTable))
+	fit := sort.Search(limit/int(s.PageBytes)+1, func(n int) bool { return chunk.FrameBytes(s.payloadBytes(uint32(n))) > limit }) - 1
+	s.TablePages = uint32(max(fit, 0))
+	if tablePages > 0 {
+		s.TablePages = min(s.TablePages, uint32(tablePages))
+	}
+	return s
+}
 
 // Table names a table and what is needed to find blocks in it. Its fences are read when they are first wanted.
 type Table struct {
@@ -67,13 +77,7 @@ func (s *Shape) payloadBytes(blocks uint32) int {
 }
 
 // MaxEntries returns how many entries fit one table.
-func (s *Shape) MaxEntries() int {
-	limit := int(min(s.ExtentBytes, maxTable))
-	blocks := sort.Search(limit/int(s.PageBytes)+1, func(n int) bool {
-		return chunk.FrameBytes(s.payloadBytes(uint32(n))) > limit
-	}) - 1
-	return max(blocks, 0) * PerBlock(s.PageBytes)
-}
+func (s *Shape) MaxEntries() int { return int(s.TablePages) * PerBlock(s.PageBytes) }
 
 // FrameBytes returns the size of the frame of a table with that many entries.
 func (s *Shape) FrameBytes(entries int) int {
