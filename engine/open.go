@@ -134,7 +134,7 @@ func (a applier) Damaged(id chunk.ShardID, mutation uint64) {
 func (s *Store) loadMetadata() error {
 	root := &s.table.Root
 	if root.Metadata[0].IsZero() {
-		s.meta.Run.Tables = s.meta.Run.Tables[:0]
+		s.meta.Run.Tables, s.meta.Entries = s.meta.Run.Tables[:0], 0
 		s.meta.Live = index.EmptyLive(s.meta.Live, s.table.Geometry())
 		return nil
 	}

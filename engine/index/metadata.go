@@ -9,9 +9,10 @@ import (
 
 // Metadata is what a root names: the index as of its replay position. It is written whole, in two copies in two extents.
 type Metadata struct {
-	Replay uint64 // number of the first unit it does not cover
-	Run    Run
-	Live   []uint32 // live bytes of each extent, by extent number (I4)
+	Replay  uint64 // number of the first unit it does not cover
+	Run     Run
+	Entries int      // of the run
+	Live    []uint32 // live bytes of each extent, by extent number (I4)
 }
 
 // A metadata record, the payload of a frame of kind metadata:
@@ -99,6 +100,7 @@ func (m *Metadata) Decode(b []byte, g *extent.Geometry, at chunk.Place) error {
 		}
 		b = b[tableRecordBytes:]
 	}
+	m.Entries = m.Run.Entries()
 	m.Live = EmptyLive(m.Live, g)
 	for range extents {
 		x := le.Uint32(b)
