@@ -15,7 +15,8 @@ type Buffers struct {
 }
 
 const (
-	minBufferClass = 6  // 64 bytes: the smallest block
+	minBufferClass = 6 // a buffer of the smallest block
+	minBuffer      = 1 << minBufferClass
 	maxBufferClass = 24 // 16 MiB: larger ones are left to the garbage collector
 )
 
@@ -48,15 +49,23 @@ func (p *Buffers) Put(b []byte) {
 	p.mu.Unlock()
 }
 
-// Reset takes back every buffer that is out. Nobody uses one any more, neither a caller nor a disk.
+// Reset takes back every buffer that is out: nobody uses one any more, neither a caller nor a disk. It overwrites them all, so
+// that a caller who looks at bytes it never wrote sees the same ones each time, and not those of an earlier life.
 func (p *Buffers) Reset() {
 	for c := range p.free {
 		p.free[c] = p.free[c][:0]
 	}
 	for _, b := range p.all {
+		b = b[:cap(b)]
+		for i := 0; i < len(b); i += len(stale) {
+			copy(b[i:], stale[:])
+		}
 		c := bufferClass(cap(b))
 		p.free[c] = append(p.free[c], b)
 	}
 }
+
+// stale is what fills a buffer after Reset.
+var stale = [minBuffer]byte([]byte("stale buffer contents, stale buffer contents, stale buffer cont."))
 
 func bufferClass(n int) int { return max(minBufferClass, bits.Len(uint(n-1))) }
