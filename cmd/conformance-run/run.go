@@ -59,8 +59,7 @@ func runVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 		return err
 	}
 	identify(rep, cfg.commit)
-	printResult(stdout, rep)
-	if err := report.write(rep); err != nil {
+	if err := report.write(rep); err != nil { // before anything is printed: a reader of stdout may go away
 		return err
 	}
 	if cfg.keep || len(rep.Failures) > 0 {
@@ -68,6 +67,7 @@ func runVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
+	printResult(stdout, rep)
 	return verdict(rep.Verdict)
 }
 
@@ -155,16 +155,7 @@ func honestText(h *conformance.HonestWork) string {
 }
 
 func probesText(rep *conformance.Report) string {
-	hit, all := 0, 0
-	for _, p := range rep.Probes {
-		if p.DueAfter == 0 {
-			continue
-		}
-		all++
-		if p.Count > 0 {
-			hit++
-		}
-	}
+	hit, all := rep.ProbesHit()
 	if all == 0 {
 		return ""
 	}
