@@ -54,6 +54,7 @@ var varying = []struct{ pattern, as string }{
 	{`conformance-run (devel|v\S+)`, "conformance-run VERSION"},
 	{`sha256 [0-9a-f]+`, "sha256 SUM"},
 	{`trace digest [0-9a-f]+`, "trace digest DIGEST"},
+	{`\d+/\d+ probes`, "N/N probes"},
 	{`built with .*`, "built with GO"},
 	{`[0-9.]+ s of processor time`, "TIME of processor time"},
 }
