@@ -157,7 +157,7 @@ func TestAWrongCallIsOneLineAndTouchesNothing(t *testing.T) {
 		{"corpus name", []string{"corpus", "add", "bad.seq", "--as", "x"}, nil, "bad.seq:3:8: "},
 		{"benchmark", []string{"bench", "harnes"}, nil, "unknown benchmark harnes; did you mean harness?"},
 		{"no source", []string{"bugs", "--src", dir}, nil, "does not hold the go.mod of this module"},
-		{"unknown bug", []string{"bugs", "list-shows-aft"}, nil, "unknown bug list-shows-aft; did you mean list-shows-after?"},
+		{"unknown bug", []string{"bugs", "list-one-too-man"}, nil, "unknown bug list-one-too-man; did you mean list-one-too-many?"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -300,7 +300,7 @@ func TestASeededBugIsFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the command")
 	}
-	c := call(t, "bugs", "list-shows-after", "--json", filepath.Join(t.TempDir(), "bugs.json"))
+	c := call(t, "bugs", "list-one-too-many", "--json", filepath.Join(t.TempDir(), "bugs.json"))
 	require.Zero(t, c.code, c.stdout+c.stderr)
 	require.Contains(t, c.stdout, "DONE 1/1 seeded bugs found")
 }
