@@ -27,8 +27,7 @@ const (
 // commands that lead back to it.
 func messageText(m *message) string {
 	var b strings.Builder
-	head := fmt.Sprintf("FAIL %s: %s", m.failure.Property, m.failure.Claim)
-	fmt.Fprintf(&b, "%-100s  reproduced %s\n", head, m.reproduced)
+	fmt.Fprintf(&b, "%-100s  reproduced %s\n", m.head(), m.reproduced)
 	if p, ok := parseProvenance(m.seq.Origin); ok {
 		fmt.Fprintf(&b, "  sequence %d  seed %#x  shard %s  profile %s", p.number, p.seed, p.shard, p.profile)
 		if p.ops > len(m.seq.Ops) {
@@ -43,6 +42,26 @@ func messageText(m *message) string {
 	m.writeSteps(&b)
 	m.writeCommands(&b)
 	return b.String()
+}
+
+// head is the first line: the claim in words, and what breaks it.
+func (m *message) head() string {
+	f := m.failure
+	text := fmt.Sprintf("FAIL %s: %s", f.Property, f.Claim)
+	if f.Kind == KindNone || f.At >= len(m.seq.Ops) {
+		return text
+	}
+	op := strings.Join(strings.Fields(string(m.seq.Ops[f.At].AppendText(nil, m.seq.Config.Page()))), " ")
+	return fmt.Sprintf("%s; %s at step %d: %s, not %s", text, op, f.At+1, shortened(f.Got), shortened(f.Want))
+}
+
+// shortened cuts what does not fit a line; the steps have it whole.
+func shortened(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
 }
 
 // stepLine is one line of the table of steps.
