@@ -71,6 +71,42 @@ func (d *reduction) dropRange(labels []int, from, to int) bool {
 	return d.try()
 }
 
+// dropOps takes away operations, in runs and then each, until none goes.
+func (d *reduction) dropOps() {
+	d.dropLabels(labelOps)
+	for d.dropEach() {
+	}
+}
+
+// manyOps is from how many operations on fewer and larger ones are tried.
+const manyOps = 8
+
+// fewerLarger tries whether the sequence can do with fewer operations if its values are long: failures that depend on how much
+// was written need many operations only as long as those are small. It leaves the sequence as it was if that leads nowhere.
+func (d *reduction) fewerLarger() {
+	for part := uint32(1); part <= 4 && len(d.best.Ops) > manyOps; part *= 4 {
+		c := d.edit()
+		size := uint64(c.Config.ValueMax() / part)
+		for i := range c.Ops {
+			if a := kinds[c.Ops[i].Kind].arg(RoleSize); a != nil {
+				c.Ops[i].Set(a.Field, size)
+			}
+		}
+		at := d.outcome(c)
+		if at == notAsWanted {
+			continue
+		}
+		saved, savedAt := d.best, d.at
+		d.best, d.draft, d.at = c.Clone(), saved.Clone(), at
+		d.cut()
+		d.dropOps()
+		if !simpler(d.best, saved) {
+			d.best, d.at = saved, savedAt
+		}
+		return
+	}
+}
+
 // dropEach takes away single operations, from the end, and reports whether one went. The operation that fails is tried too:
 // without it the run should end well, but that is for the run to say.
 func (d *reduction) dropEach() (dropped bool) {
