@@ -17,6 +17,8 @@ const (
 	OptWindowUnits               // log units in flight, at most
 	OptWindow                    // blocks of log in flight, at most
 	OptMemtable                  // entries of the memtable, at most
+	OptTable                     // pages in a table of a sorted run, at most
+	OptSuperPage                 // blocks in a superblock page; 0: the best, which is one page here
 	OptReorder                   // 1: the disk completes requests in an order drawn from the seed
 	OptUUIDBits                  // bits of entropy in a chunk's UUID
 	OptSeed                      // of UUIDs and of the completion order
@@ -46,6 +48,8 @@ var options = [optionCount]OptionInfo{
 	OptWindowUnits: {"windowunits", 4, 1, 64, []uint32{4, 1, 2, 8}, "log units in flight", true},
 	OptWindow:      {"window", 32, 16, 4096, []uint32{32, 16, 64}, "blocks of log in flight", true},
 	OptMemtable:    {"memtable", 16, 1, 65536, []uint32{16, 1, 4, 8, 64}, "entries of the memtable", true},
+	OptTable:       {"table", 64, 1, 65536, []uint32{64, 1, 2, 4}, "pages in a table of a sorted run", true},
+	OptSuperPage:   {"superpage", 0, 0, 4096, []uint32{0, 8}, "blocks in a superblock page; 0: one page", true},
 	OptReorder:     {"reorder", 0, 0, 1, []uint32{0, 1}, "complete requests out of order", false},
 	OptUUIDBits:    {"uuidbits", 128, 2, 128, []uint32{128, 2, 4}, "bits of entropy in a UUID", false},
 	OptSeed:        {"seed", 0, 0, 1<<32 - 1, nil, "seed of UUIDs and completion order", false},

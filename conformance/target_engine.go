@@ -29,6 +29,8 @@ func (f *engineFactory) Format(d disk.Disk, c *Config) error {
 		WindowBytes: blockBytes(c, OptWindow),
 		WindowUnits: int(c.Get(OptWindowUnits)),
 		Rand:        &f.uuids,
+
+		SuperPageBytes: blockBytes(c, OptSuperPage),
 	})
 }
 
@@ -38,6 +40,7 @@ func (f *engineFactory) Open(d disk.Disk, c *Config) (Target, error) {
 		Rand:            &f.uuids,
 		GroupBytes:      blockBytes(c, OptGroup),
 		MemtableEntries: int(c.Get(OptMemtable)),
+		TablePages:      int(c.Get(OptTable)),
 		Probes:          f.probes,
 		Reuse:           f.last,
 	})

@@ -54,14 +54,14 @@ func (s *Store) flush() error {
 
 // provideFlush allocates the extents that the run and the metadata may need, and returns when they are relied on.
 func (s *Store) provideFlush() error {
-	entries := s.meta.Run.Entries() + s.mem.Len()
-	most := s.shape.MaxEntries()
+	entries := s.meta.Entries + s.mem.Len()
+	most := s.tableEntries(entries)
 	if entries > most || s.left(&s.runs) < s.roundUp(s.shape.FrameBytes(entries)) {
 		if err := s.provide(&s.runs, extent.Runs, s.runExtents(entries)-len(s.runs.spare)); err != nil {
 			return err
 		}
 	}
-	size := s.roundUp(metadataFrame(entries/most+2, s.table.Len()))
+	size := min(s.roundUp(metadataFrame(entries/most+1, s.table.Len())), int(s.shape.ExtentBytes))
 	for i := range s.copies {
 		if s.left(&s.copies[i]) < size && len(s.copies[i].spare) == 0 {
 			if err := s.provide(&s.copies[i], extent.Metadata, 1); err != nil {
@@ -82,7 +82,7 @@ func (s *Store) writeRun(next *index.Metadata) error {
 	if err := s.merge.Seek(s.mem, &s.meta.Run, &s.reader, &s.shape, s.page, nil); err != nil {
 		return err
 	}
-	most := s.shape.MaxEntries()
+	most := s.tableEntries(s.meta.Entries + s.mem.Len())
 	s.entries = s.entries[:0]
 	for {
 		e, err := s.merge.Next()
@@ -123,6 +123,7 @@ func (s *Store) writeTable(next *index.Metadata) error {
 	f := s.newFrame(n)
 	t := s.shape.Encode(f[:n], s.entries, newUUID(s.options.Rand), at)
 	next.Run.Tables = append(next.Run.Tables, t)
+	next.Entries += len(s.entries)
 	next.Live[at.Extent] += t.Locator.Length
 	s.entries = s.entries[:0]
 	if len(next.Run.Tables) > 1 {

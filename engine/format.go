@@ -70,7 +70,7 @@ func (g *Geometry) resolve(i disk.Info) (extent.Geometry, error) {
 	if err := e.Validate(); err != nil {
 		return e, err
 	}
-	shape := index.ShapeOf(&e)
+	shape := index.ShapeOf(&e, 0)
 	if shape.MaxEntries() == 0 || log.MaxPayload(&e, int(e.Physical)) < 0 {
 		return e, fmt.Errorf("%w: an extent of %d bytes holds no index block of %d", ErrGeometry, e.ExtentBytes, e.PageBytes)
 	}

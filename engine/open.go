@@ -56,7 +56,7 @@ func (s *Store) recover() error {
 	}
 	g := s.table.Geometry()
 	s.reader = extentReader{disk: s.disk, geo: g, buffers: s.buffers}
-	s.shape = index.ShapeOf(g)
+	s.shape = index.ShapeOf(g, s.options.TablePages)
 	s.page = s.buffers.Get(int(g.PageBytes))
 	s.maxShard = log.MaxPayload(g, s.options.GroupBytes)
 	if err := s.loadMetadata(); err != nil {
@@ -134,7 +134,7 @@ func (a applier) Damaged(id chunk.ShardID, mutation uint64) {
 func (s *Store) loadMetadata() error {
 	root := &s.table.Root
 	if root.Metadata[0].IsZero() {
-		s.meta.Run.Tables = s.meta.Run.Tables[:0]
+		s.meta.Run.Tables, s.meta.Entries = s.meta.Run.Tables[:0], 0
 		s.meta.Live = index.EmptyLive(s.meta.Live, s.table.Geometry())
 		return nil
 	}

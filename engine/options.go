@@ -34,6 +34,8 @@ type Options struct {
 	GroupBytes int
 	// MemtableEntries bounds the mutations since the last flush; the one after that flushes first. 0 is 65,536.
 	MemtableEntries int
+	// TablePages bounds the index blocks in one table of a sorted run. 0 is as many as make 2 MiB and fit an extent.
+	TablePages int
 	// TailBytes bounds, in bytes, the log that an Open has to replay. 0 is 64 MiB.
 	TailBytes int64
 	// Probes counts situations that occur, for Stats; nil makes a set of the store's own. Stores may share one.

@@ -10,34 +10,39 @@ import (
 )
 
 // makeRoom returns when the log can take a frame of that payload: when the window is open and its extent relied on. It fails
-// with ErrFull when only the reserve is left.
+// with ErrFull when only the reserve is left, even after a flush.
 func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
 	flushed := false
 	for {
-		switch s.log.Room(payload) {
-		case log.RoomNow:
-			return nil
+		extents := 0
+		switch room := s.log.Room(payload); room {
 		case log.RoomWindow:
 			s.probes.Hit(probeWindowFull)
 			if err := s.progress(); err != nil {
 				return err
 			}
+			continue
 		case log.RoomReady:
 			s.probes.Hit(probeAwaitReady)
 			if err := s.awaitRoot(s.want()); err != nil {
 				return err
 			}
+			continue
 		case log.RoomExtent:
-			if s.mayExtend(kind) {
-				if err := s.extendLog(); err != nil {
-					return err
-				}
-				continue
+			extents = 1
+		}
+		switch {
+		case s.spare(kind) >= extents && (extents == 0 || len(s.table.Root.Log) < s.table.MaxLog()):
+			if extents == 0 {
+				return nil
 			}
-			if flushed {
-				s.probes.Hit(probeFull)
-				return fmt.Errorf("%w: %d extents free", ErrFull, s.table.FreeCount())
+			if err := s.extendLog(); err != nil {
+				return err
 			}
+		case flushed:
+			s.probes.Hit(probeFull)
+			return fmt.Errorf("%w: %d extents free", ErrFull, s.table.FreeCount())
+		default:
 			flushed = true
 			if err := s.flush(); err != nil {
 				return err
@@ -46,14 +51,44 @@ func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
 	}
 }
 
-// mayExtend reports whether an extent can be spared for the log to take a frame of that kind.
-func (s *Store) mayExtend(kind chunk.Kind) bool {
-	spare := s.table.FreeCount() - s.reserve()
+// spare returns how many free extents there are beyond the reserve, for one more mutation of that kind.
+func (s *Store) spare(kind chunk.Kind) int {
+	n := s.table.FreeCount() - s.reserve()
 	if kind == chunk.Tombstone {
-		spare++
+		n += reserveDeletes
 	}
-	return spare > 0 && len(s.table.Root.Log) < s.table.MaxLog()
+	return n
 }
+
+// What no put may take (N5), in extents: one for deletes, one for a new epoch, two for metadata, and what the next flush needs
+// for its run, one more mutation included.
+const (
+	reserveDeletes  = 1
+	reserveEpoch    = 1
+	reserveMetadata = 2
+)
+
+func (s *Store) reserve() int {
+	return reserveDeletes + reserveEpoch + reserveMetadata + s.runExtents(s.meta.Entries+s.mem.Len()+1)
+}
+
+// runExtents returns how many empty extents take a run of that many entries.
+func (s *Store) runExtents(entries int) int {
+	most := s.tableEntries(entries)
+	tables := (entries + most - 1) / most
+	perExtent := int(s.shape.ExtentBytes) / s.roundUp(s.shape.FrameBytes(most))
+	return (tables + perExtent - 1) / perExtent
+}
+
+// tableEntries returns how many entries a table of a run of that many gets: what the options say, or more if the metadata could
+// not name so many tables.
+func (s *Store) tableEntries(entries int) int {
+	fixed := metadataFrame(0, s.table.Len())
+	tables := max(1, (int(s.shape.ExtentBytes)-fixed)/(metadataFrame(1, s.table.Len())-fixed))
+	return min(max(s.shape.MaxEntries(), (entries+tables-1)/tables), s.shape.FitEntries())
+}
+
+func (s *Store) roundUp(n int) int { return int(s.table.Geometry().RoundUp(uint32(n))) }
 
 // extendLog gives the log a free extent. There is one.
 func (s *Store) extendLog() error {
@@ -71,7 +106,7 @@ func (s *Store) extendLog() error {
 // prepareNext makes the successor of the log's extent ready ahead of need, so that puts do not wait for the superblock. It
 // does nothing if that would mean waiting now.
 func (s *Store) prepareNext() {
-	if s.log.Ahead() > 0 || !s.mayExtend(chunk.PutFinal) {
+	if s.log.Ahead() > 0 || s.spare(chunk.PutFinal) < 1 || len(s.table.Root.Log) >= s.table.MaxLog() {
 		return
 	}
 	if x, ok := s.table.Allocate(extent.Log); ok {
@@ -79,23 +114,6 @@ func (s *Store) prepareNext() {
 		s.want()
 	}
 }
-
-// reserve returns how many free extents no put may take: one for deletes, one for a new epoch, what the next flush needs for
-// its run, and two for metadata.
-func (s *Store) reserve() int {
-	const deletes, epoch, metadata = 1, 1, 2
-	return deletes + epoch + metadata + s.runExtents(s.meta.Run.Entries()+s.mem.Len()+1)
-}
-
-// runExtents returns how many empty extents take a run of that many entries.
-func (s *Store) runExtents(entries int) int {
-	most := s.shape.MaxEntries()
-	tables := (entries + most - 1) / most
-	perExtent := int(s.shape.ExtentBytes) / s.roundUp(s.shape.FrameBytes(most))
-	return (tables + perExtent - 1) / perExtent
-}
-
-func (s *Store) roundUp(n int) int { return int(s.table.Geometry().RoundUp(uint32(n))) }
 
 // tailFull reports whether the next mutation would pass the bound on what Open has to replay (N5).
 func (s *Store) tailFull() bool {

@@ -24,7 +24,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := Stats{
-		Extents: map[string]int{}, ExtentBytes: int(s.shape.ExtentBytes), Memtable: s.mem.Len(), Run: s.meta.Run.Entries(),
+		Extents: map[string]int{}, ExtentBytes: int(s.shape.ExtentBytes), Memtable: s.mem.Len(), Run: s.meta.Entries,
 		TailUnits: s.log.Next() - s.replay.unit, Pending: s.log.Pending(), Epoch: s.table.Root.Epoch, ReadOnly: s.broken, Probes: s.probes,
 	}
 	for i := range s.table.Len() {

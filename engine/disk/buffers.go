@@ -11,6 +11,7 @@ import (
 type Buffers struct {
 	mu   conc.Mutex
 	free [maxBufferClass + 1][][]byte // by class: buffers of 1<<class bytes nobody has. Guarded by mu.
+	old  [maxBufferClass + 1][][]byte // the same, from before the last Reset: what they hold is not to be seen. Guarded by mu.
 	all  [][]byte                     // every buffer there is, but the largest. Guarded by mu.
 }
 
@@ -27,14 +28,28 @@ func (p *Buffers) Get(n int) []byte {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f := p.free[class]; len(f) > 0 {
-		b := f[len(f)-1]
-		p.free[class] = f[:len(f)-1]
+	if b := pop(&p.free[class]); b != nil {
 		return b[:n]
 	}
-	b := aligned(1<<class, min(1<<class, bufferAlign))
-	p.all = append(p.all, b)
+	b := pop(&p.old[class])
+	if b == nil {
+		b = aligned(1<<class, min(1<<class, bufferAlign))
+		p.all = append(p.all, b)
+	}
+	for i := 0; i < len(b); i += len(stale) {
+		copy(b[i:], stale[:])
+	}
 	return b[:n]
+}
+
+func pop(list *[][]byte) []byte {
+	n := len(*list) - 1
+	if n < 0 {
+		return nil
+	}
+	b := (*list)[n]
+	*list = (*list)[:n]
+	return b
 }
 
 // Put takes back a buffer that Get returned, of whatever length it has become. The caller uses it no more.
@@ -44,19 +59,28 @@ func (p *Buffers) Put(b []byte) {
 		return // one of the largest, or never ours
 	}
 	p.mu.Lock()
-	p.free[class] = append(p.free[class], b)
+	p.free[class] = append(p.free[class], b[:cap(b)])
 	p.mu.Unlock()
 }
 
-// Reset takes back every buffer that is out. Nobody uses one any more, neither a caller nor a disk.
+// Reset takes back every buffer that is out: nobody uses one any more, neither a caller nor a disk. A caller who looks at bytes
+// it never wrote sees the same ones in every life, and none of an earlier one.
 func (p *Buffers) Reset() {
 	for c := range p.free {
-		p.free[c] = p.free[c][:0]
+		p.free[c], p.old[c] = p.free[c][:0], p.old[c][:0]
 	}
 	for _, b := range p.all {
-		c := bufferClass(cap(b))
-		p.free[c] = append(p.free[c], b)
+		c := bufferClass(len(b))
+		p.old[c] = append(p.old[c], b)
 	}
 }
+
+// stale is what fills a buffer before its first use in a life: neither zeros nor anything of the format.
+var stale = func() (s [bufferAlign]byte) {
+	for i := range s {
+		s[i] = "stale buffer contents; "[i%23]
+	}
+	return s
+}()
 
 func bufferClass(n int) int { return max(minBufferClass, bits.Len(uint(n-1))) }

@@ -9,9 +9,10 @@ import (
 
 // Metadata is what a root names: the index as of its replay position. It is written whole, in two copies in two extents.
 type Metadata struct {
-	Replay uint64 // number of the first unit it does not cover
-	Run    Run
-	Live   []uint32 // live bytes of each extent, by extent number (I4)
+	Replay  uint64 // number of the first unit it does not cover
+	Run     Run
+	Entries int      // of the run
+	Live    []uint32 // live bytes of each extent, by extent number (I4)
 }
 
 // A metadata record, the payload of a frame of kind metadata:
@@ -99,6 +100,7 @@ func (m *Metadata) Decode(b []byte, g *extent.Geometry, at chunk.Place) error {
 		}
 		b = b[tableRecordBytes:]
 	}
+	m.Entries = m.Run.Entries()
 	m.Live = EmptyLive(m.Live, g)
 	for range extents {
 		x := le.Uint32(b)
@@ -113,7 +115,7 @@ func (m *Metadata) Decode(b []byte, g *extent.Geometry, at chunk.Place) error {
 
 // plausible reports whether the sizes of t fit each other and the geometry.
 func (t *Table) plausible(g *extent.Geometry) bool {
-	s := ShapeOf(g)
+	s := ShapeOf(g, 0)
 	l := t.Locator
 	per := uint32(PerBlock(s.PageBytes))
 	return uint32(l.Extent) < g.Extents && l.End() <= uint64(g.ExtentBytes) && t.Blocks > 0 && t.Blocks <= g.ExtentBytes/g.PageBytes &&

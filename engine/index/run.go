@@ -37,10 +37,23 @@ type Shape struct {
 	ExtentBytes uint32
 	Logical     uint32
 	PageBytes   uint32
+	TablePages  uint32 // blocks of a table, as wanted
+	FitPages    uint32 // blocks of a table, at most. TablePages <= FitPages
 }
 
-// ShapeOf returns the shape of tables in that geometry.
-func ShapeOf(g *extent.Geometry) Shape { return Shape{g.ExtentBytes, g.Logical, g.PageBytes} }
+// ShapeOf returns the shape of tables in that geometry. tablePages says how many blocks a table shall have; 0 is as many as
+// fit.
+func ShapeOf(g *extent.Geometry, tablePages int) Shape {
+	s := Shape{ExtentBytes: g.ExtentBytes, Logical: g.Logical, PageBytes: g.PageBytes}
+	limit := int(min(s.ExtentBytes, maxTable))
+	fit := sort.Search(limit/int(s.PageBytes)+1, func(n int) bool { return chunk.FrameBytes(s.payloadBytes(uint32(n))) > limit }) - 1
+	s.FitPages = uint32(max(fit, 0))
+	s.TablePages = s.FitPages
+	if tablePages > 0 {
+		s.TablePages = min(s.FitPages, uint32(tablePages))
+	}
+	return s
+}
 
 // Table names a table and what is needed to find blocks in it. Its fences are read when they are first wanted.
 type Table struct {
@@ -66,14 +79,9 @@ func (s *Shape) payloadBytes(blocks uint32) int {
 	return int(s.blocksAt(blocks)-chunk.HeaderBytes) + int(blocks*s.PageBytes) + int(fenceBytes(blocks))
 }
 
-// MaxEntries returns how many entries fit one table.
-func (s *Shape) MaxEntries() int {
-	limit := int(min(s.ExtentBytes, maxTable))
-	blocks := sort.Search(limit/int(s.PageBytes)+1, func(n int) bool {
-		return chunk.FrameBytes(s.payloadBytes(uint32(n))) > limit
-	}) - 1
-	return max(blocks, 0) * PerBlock(s.PageBytes)
-}
+// MaxEntries returns how many entries a table shall have at most; FitEntries how many fit one.
+func (s *Shape) MaxEntries() int { return int(s.TablePages) * PerBlock(s.PageBytes) }
+func (s *Shape) FitEntries() int { return int(s.FitPages) * PerBlock(s.PageBytes) }
 
 // FrameBytes returns the size of the frame of a table with that many entries.
 func (s *Shape) FrameBytes(entries int) int {
