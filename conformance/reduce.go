@@ -21,6 +21,8 @@ import "slices"
 // A pass is a function of the best sequence so far and of what try answers, so a new axis (what a crash keeps, fault rules, a
 // schedule) is a new Role or one more pass, and running several candidates ahead of their turn needs a change in try alone.
 //
+// Runs of operations that matter only by what they wrote are replaced by few long values or a flush; else nothing is ever added.
+//
 // Not attempted: the smallest of all sequences. A single step is a local notion; two that must be taken together are found only
 // among operations, in pairs, and only once few are left.
 type Reducer struct {
@@ -124,8 +126,8 @@ func (d *reduction) start() bool {
 func (d *reduction) improve() bool {
 	before := d.best.Hash()
 	d.plainOptions()
-	d.dropLabels(labelKeys)
-	d.dropLabels(labelKinds)
+	d.dropLabels(labelKeys, 1)
+	d.dropLabels(labelKinds, 1)
 	d.fewerLarger()
 	d.dropOps()
 	d.dropPairs()
