@@ -26,10 +26,10 @@ const (
 	BiasSizeOne    // one byte
 	BiasSizeSmall  // less than half a page
 	BiasSizePage   // pages, and up to two bytes off
-	BiasSizeFrame  // such that the frame ends on a block or page edge, and up to three bytes off
-	BiasSizeGroup  // such that the frame fills the largest unit, and one byte off
-	BiasSizeExtent // such that the frame ends where the extent does, as far as the operations tell, and one byte off
-	BiasSizeMax    // the longest, and one byte less
+	BiasSizeFrame  // such that the frame ends on a block or page edge, as far as the operations tell, or up to three bytes off
+	BiasSizeGroup  // such that the frame fills the largest unit, or one byte off
+	BiasSizeExtent // such that the frame ends where the extent does, or one byte off
+	BiasSizeMax    // the longest, one byte less, or one more: too long
 
 	BiasFillPlain  // zeros or ff
 	BiasFillRepeat // the value put before, again

@@ -80,10 +80,14 @@ func (c *Config) Set(o Option, v uint32) { c.values[o] = v }
 // Page returns the bytes of a page.
 func (c *Config) Page() uint32 { return c.values[OptBlock] * c.values[OptPage] }
 
-// ValueMax returns the bytes of the longest value a store of this shape takes for sure. A frame with its header and trailer,
-// in a unit with its own header and directory, must fit an extent and the window; 300 bytes are enough for all of these.
+// ValueMax returns the bytes of the longest value a store of this shape takes. A frame must fit an extent and the window, with
+// a unit around it that repeats the directory of the fullest unit before it; the sizes are those of the log's format.
 func (c *Config) ValueMax() uint32 {
-	return min(c.values[OptExtent], c.values[OptWindow])*c.values[OptBlock] - 300
+	const unitHeader, directoryEntry, frame, framesMax = 64, 25, 64 + 24, 512
+	block := c.values[OptBlock]
+	group := min(c.values[OptGroup], c.values[OptWindow]) * block
+	frames := min(max((group-min(group, unitHeader))/frame, 1), framesMax)
+	return min(c.values[OptExtent], c.values[OptWindow])*block - unitHeader - frames*directoryEntry - frame
 }
 
 // Check returns what makes the options unfit for a store, or nil. Every Config that is drawn, parsed or tried passes it.

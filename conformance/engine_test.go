@@ -46,3 +46,19 @@ func TestAnImpossibleGeometryIsNoCounterexample(t *testing.T) {
 	require.ErrorIs(t, r.Err, engine.ErrGeometry)
 	require.Nil(t, r.Failure)
 }
+
+// Harness and engine each know how long a value may be; they must agree, or sizes at the limit miss it.
+func TestEngineTakesTheLongestValueThatFits(t *testing.T) {
+	g, f, disks := NewGenerator(ProfileNamed("kv")), NewEngineFactory(), MemoryDisks()
+	var s Sequence
+	for n := range uint64(300) {
+		g.Fill(&s, MixSeed(19, n))
+		d, err := disks(&s.Config)
+		require.NoError(t, err)
+		require.NoError(t, f.Format(d, &s.Config))
+		store, err := f.Open(d, &s.Config)
+		require.NoError(t, err)
+		require.EqualValues(t, store.MaxShard(), s.Config.ValueMax(), s.String())
+		require.NoError(t, store.Close())
+	}
+}

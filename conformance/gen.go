@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"fmt"
 	"math/bits"
 	"math/rand/v2"
 )
@@ -12,11 +11,6 @@ const GeneratorVersion = 1
 // MixSeed returns the seed of sequence number n of a run. It depends on nothing else, so any number of workers, shards and
 // machines generate the same set.
 func MixSeed(runSeed, n uint64) uint64 { return mix64(mix64(runSeed) ^ n) }
-
-// Origin returns the origin line's text for sequence number n of a run. It is provenance: what a file replays is in its lines.
-func Origin(p *Profile, runSeed, n uint64) string {
-	return fmt.Sprintf("seed=%#x number=%d gen=%d profile=%s", runSeed, n, GeneratorVersion, p.Name)
-}
 
 const (
 	spaceMax = 1000 // keys a sequence knows
@@ -39,12 +33,13 @@ type Generator struct {
 	space  uint32 // how many it knows
 	pooled bool
 	spread bool
-	since  [needCount]uint32 // mutations since each need was used up; NeedMutation counts all
-	lifeAt int               // index of the reboot that begins the last life; operations after it read
-	room   int64             // bytes that may still be written before values become small
-	logPos uint32            // bytes written into the current extent, roughly
-	fill   uint32            // the next fill of its own
-	last   Op                // the last put
+	met    needs  // what the next operation would find
+	undone uint32 // mutations that were not waited for; NeedUnsynced is met if there are any
+	lifeAt int    // index of the reboot that begins the last life; operations after it read
+	room   int64  // bytes that may still be written before values become small
+	log    logGuess
+	fill   uint32 // the next fill of its own
+	last   Op     // the last put
 
 	live    [spaceMax]uint16 // stored keys, less base, in no order
 	liveLen uint32
@@ -63,7 +58,7 @@ func (r *ring) add(k uint16) { r.keys[r.n%ringLen] = k; r.n++ }
 
 // sizeLimits are the edges of one geometry, in bytes.
 type sizeLimits struct {
-	block, page, group, extent, max, overhead uint32
+	block, physical, page, group, extent, max, overhead uint32
 }
 
 // NewGenerator returns a generator of profile p.
@@ -215,7 +210,7 @@ func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 		return KindPut
 	}
 	info := &kinds[kind]
-	if !g.met(info.Needs) && Odds(r>>8) >= p.UsefulMiss && !p.Off.Has(BiasUseful) {
+	if g.met>>info.Needs&1 == 0 && Odds(r>>8) >= p.UsefulMiss && !p.Off.Has(BiasUseful) {
 		g.Hits[BiasUseful]++
 		return g.readOrPut(instead)
 	}
@@ -234,16 +229,6 @@ func (g *Generator) readOrPut(instead Odds) Kind {
 		return KindGet
 	}
 	return KindPut
-}
-
-func (g *Generator) met(n Need) bool {
-	switch n {
-	case NeedNothing:
-		return true
-	case NeedLive:
-		return g.liveLen > 0
-	}
-	return g.since[n] > 0
 }
 
 // write makes o an operation of that kind. Bits used of r: 24-63; put draws again.
@@ -276,7 +261,7 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 
 // dep draws a mutation, counted back from the newest: mostly one that is not known to be persistent. Bits used of r: 24-63.
 func (g *Generator) dep(a *Arg, kind Kind, r uint64) uint64 {
-	open := g.since[NeedUnsynced]
+	open := g.undone
 	if Odds(r>>24) < 216 && open > 0 && !g.Profile.Off.Has(BiasDepRecent) {
 		g.Hits[BiasDepRecent]++
 		return uint64(scale16(r>>32, min(open, uint32(a.Draw)+1)))
@@ -296,35 +281,40 @@ func (g *Generator) note(o *Op) {
 		g.mutation(o)
 		g.remove(uint16(o.Key - g.base))
 	case KindPump:
-		g.since[NeedUnsynced] -= min(g.since[NeedUnsynced], o.Len)
+		g.waited(g.undone - min(g.undone, o.Len))
 	case KindWait:
-		g.since[NeedUnsynced] = min(g.since[NeedUnsynced], uint32(o.Choice))
+		g.waited(min(g.undone, uint32(o.Choice)))
 	case KindFlush, KindReboot:
 		g.spend(g.sizes.page*2 + g.liveLen*64) // a run, and records that name it
 	}
-	if info.Settles != 0 {
-		for n := range needCount {
-			if info.Settles>>n&1 != 0 {
-				g.since[n] = 0
-			}
-		}
-		g.logPos = roundUp(g.logPos, g.sizes.block)
+	if info.Group != GroupRead && info.Group != GroupMutate {
+		g.log.seal()
+	}
+	g.met &^= info.Settles
+	if info.Settles>>NeedUnsynced&1 != 0 {
+		g.undone = 0
 	}
 	if o.Key != NoKey {
 		g.recent.add(uint16(o.Key - g.base))
 	}
 }
 
-func (g *Generator) mutation(o *Op) {
-	for n := range g.since {
-		g.since[n]++
+// waited notes that all but the last left mutations were waited for.
+func (g *Generator) waited(left uint32) {
+	if g.undone = left; left == 0 {
+		g.met &^= 1 << NeedUnsynced
 	}
+}
+
+// afterMutation is what a mutation leaves to be found; whether a shard is stored is for store and remove.
+const afterMutation needs = 1<<NeedMutation | 1<<NeedUnsynced | 1<<NeedUnflushed | 1<<NeedUnchecked | 1<<NeedReopen
+
+func (g *Generator) mutation(o *Op) {
+	g.met |= afterMutation
+	g.undone++
 	n := o.Len + g.sizes.overhead
 	g.spend(n)
-	g.logPos += n
-	if g.logPos >= g.sizes.extent {
-		g.logPos = n
-	}
+	g.log.frame(n)
 }
 
 // spend takes whole blocks off the room; a block is a power of two.
@@ -335,6 +325,7 @@ func (g *Generator) store(k uint16) {
 		g.live[g.liveLen] = k
 		g.liveLen++
 		g.at[k] = uint16(g.liveLen)
+		g.met |= 1 << NeedLive
 	}
 }
 
@@ -343,7 +334,9 @@ func (g *Generator) remove(k uint16) {
 	if i == 0 {
 		return
 	}
-	g.liveLen--
+	if g.liveLen--; g.liveLen == 0 {
+		g.met &^= 1 << NeedLive
+	}
 	moved := g.live[g.liveLen]
 	g.live[i-1], g.at[moved] = moved, i
 	g.at[k] = 0
@@ -355,6 +348,7 @@ func (g *Generator) begin(c *Config) {
 	p := g.Profile
 	g.sizes = sizeLimits{
 		block:    c.Get(OptBlock),
+		physical: c.Get(OptPhysical) * c.Get(OptBlock),
 		page:     c.Page(),
 		group:    c.Get(OptGroup) * c.Get(OptBlock),
 		extent:   c.Get(OptExtent) * c.Get(OptBlock),
@@ -371,10 +365,11 @@ func (g *Generator) begin(c *Config) {
 	if g.spread = g.coin(BiasKeySpread, p.Spread); g.spread {
 		g.Hits[BiasKeySpread]++
 	}
-	clear(g.since[:])
+	g.met, g.undone = 1<<NeedNothing, 0
 	clear(g.at[:g.space])
 	g.liveLen, g.recent.n, g.dead.n = 0, 0, 0
-	g.logPos, g.fill, g.last, g.extra = 0, FillOnes+1, Op{}, 0
+	g.log.begin(&g.sizes, p)
+	g.fill, g.last, g.extra = FillOnes+1, Op{}, 0
 	const overheadExtents = 6 // superblock, index, metadata, and what must stay ready
 	disk := int64(c.Get(OptExtents)-overheadExtents) * int64(g.sizes.extent)
 	g.room = disk * int64(p.FillShare) / 100
@@ -463,5 +458,3 @@ func (g *Generator) below(n uint32) uint32 { return scale32(g.pcg.Uint64(), n) }
 func scale32(r uint64, n uint32) uint32 { return uint32(uint64(uint32(r)) * uint64(n) >> 32) }
 
 func scale16(r uint64, n uint32) uint32 { return uint32(uint64(uint16(r)) * uint64(n) >> 16) }
-
-func roundUp(n, unit uint32) uint32 { return (n + unit - 1) / unit * unit }

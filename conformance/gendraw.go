@@ -68,13 +68,19 @@ func (g *Generator) size() uint32 {
 		if num>>16&1 != 0 {
 			edge = s.block
 		}
-		over := g.frameOverhead(num >> 17)
-		n = roundUp(over, edge) + edge*scale16(num, 5) - over + scale16(off, 7) - 3
+		_, start := g.log.next()
+		n = edge - (start+s.overhead)%edge + edge*scale16(num, 4) + offEdge[off&7]
 	case BiasSizeGroup:
-		n = s.group - g.frameOverhead(num) + scale16(off, 3) - 1
+		start, _ := g.log.next()
+		n = s.group - start - s.overhead + offEdge[off&3]
 	case BiasSizeExtent:
-		n = s.extent - g.logPos - g.frameOverhead(num) + scale16(off, 3) - 1
+		_, start := g.log.next()
+		n = s.extent - start - s.overhead + offEdge[off&3]
 	case BiasSizeMax:
+		if off&7 == 0 {
+			g.Hits[bias]++
+			return s.max + 1
+		}
 		n = s.max - uint32(num&1)
 	}
 	if n > s.max {
@@ -84,10 +90,8 @@ func (g *Generator) size() uint32 {
 	return n
 }
 
-// frameOverhead returns what a frame adds to its value, in one of two cases with the unit's header that stands before it.
-func (g *Generator) frameOverhead(coin uint64) uint32 {
-	return g.sizes.overhead + g.Profile.UnitHeader*uint32(coin&1)
-}
+// offEdge is how far off an edge a size may be, the smaller the likelier; numbers below zero wrap, as the sums do.
+var offEdge = [8]uint32{0, 1, ^uint32(0), 0, 2, ^uint32(1), 3, ^uint32(2)}
 
 // expSize draws a size whose magnitude is even: as likely within 1..2 as within 512..1024.
 func (g *Generator) expSize(num uint64) uint32 {

@@ -33,7 +33,7 @@ type Profile struct {
 	Fills    struct{ Plain, Repeat Odds }
 
 	// What a frame adds to its value; sizes on an edge depend on it. In bytes, as laid down by the log's format.
-	FrameHeader, FrameTrailer, UnitHeader uint32
+	FrameHeader, FrameTrailer, UnitHeader, DirectoryEntry uint32
 
 	Geometry Odds // that options of the geometry are drawn, each with Knob
 	Knob     Odds
@@ -116,20 +116,21 @@ func kvProfile() *Profile {
 		Pooled:   48,
 		Spread:   128,
 		Sizes: []SizeShare{
-			{BiasSizeZero, 2}, {BiasSizeOne, 2}, {BiasSizeSmall, 18}, {BiasSizePage, 6}, {BiasSizeFrame, 8},
+			{BiasSizeZero, 2}, {BiasSizeOne, 2}, {BiasSizeSmall, 15}, {BiasSizePage, 6}, {BiasSizeFrame, 8},
 			{BiasSizeGroup, 3}, {BiasSizeExtent, 3}, {BiasSizeMax, 1},
 		},
-		FrameHeader:  64,
-		FrameTrailer: 24,
-		UnitHeader:   64,
-		Geometry:     128,
-		Knob:         128,
-		Reorder:      96,
-		UUIDBits:     24,
-		UsefulMiss:   28,
-		ReadBack:     72,
-		LastLife:     64,
-		FillShare:    60,
+		FrameHeader:    64,
+		FrameTrailer:   24,
+		UnitHeader:     64,
+		DirectoryEntry: 25,
+		Geometry:       128,
+		Knob:           128,
+		Reorder:        96,
+		UUIDBits:       24,
+		UsefulMiss:     28,
+		ReadBack:       72,
+		LastLife:       64,
+		FillShare:      60,
 	}
 	p.Fills.Plain, p.Fills.Repeat = 28, 12
 	p.Keys = [kindCount]KeyChoice{

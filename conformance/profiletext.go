@@ -39,7 +39,7 @@ func (p *Profile) String() string {
 		line("size", "%s share=%d/64", s.Bias, s.Share)
 	}
 	line("fills", "plain=%d/256 repeat=%d/256", p.Fills.Plain, p.Fills.Repeat)
-	line("frame", "header=%d trailer=%d unit=%d", p.FrameHeader, p.FrameTrailer, p.UnitHeader)
+	line("frame", "header=%d trailer=%d unit=%d entry=%d", p.FrameHeader, p.FrameTrailer, p.UnitHeader, p.DirectoryEntry)
 	line("options", "geometry=%d/256 knob=%d/256 reorder=%d/256 uuidbits=%d/256", p.Geometry, p.Knob, p.Reorder, p.UUIDBits)
 	for o := range optionCount {
 		if i := o.Info(); i.Draw != nil {

@@ -12,7 +12,7 @@ import "slices"
 // Invariants
 //
 //	M1  The result failed with exactly the wanted signature in the last run it had.
-//	M2  Every accepted candidate is simpler than the one before (see simpler), so reduction ends.
+//	M2  A round of passes ends with a simpler sequence than it began with (see simpler), or is the last.
 //	M3  No more than MaxExecs runs, and no candidate is run twice.
 //	M4  If Minimal, then no single step down fails in the same way; see proof for what a step is.
 //	M5  Reducing a minimal result again gives the same.
@@ -20,6 +20,8 @@ import "slices"
 //
 // A pass is a function of the best sequence so far and of what try answers, so a new axis (what a crash keeps, fault rules, a
 // schedule) is a new Role or one more pass, and running several candidates ahead of their turn needs a change in try alone.
+//
+// Runs of operations that matter only by what they wrote are replaced by few long values or a flush; else nothing is ever added.
 //
 // Not attempted: the smallest of all sequences. A single step is a local notion; two that must be taken together are found only
 // among operations, in pairs, and only once few are left.
@@ -51,18 +53,21 @@ const (
 type reduction struct {
 	*Reducer
 	ReduceStats
-	best  *Sequence
-	at    int       // where best fails; len(best.Ops): at its end
-	draft *Sequence // the next candidate; see edit
-	tried map[uint64]struct{}
-	ended bool // runs ran out, or Stop
+	best   *Sequence
+	at     int            // where best fails; len(best.Ops): at its end
+	draft  *Sequence      // the next candidate; see edit
+	known  map[uint64]int // where each sequence that was run fails as wanted, by hash; notAsWanted if it does not
+	fewest int            // operations of the smallest sequence so far
+	ended  bool           // runs ran out, or Stop
 }
+
+const notAsWanted = -1
 
 // Reduce returns a sequence that is at most as complex as s and fails in the same way, or a copy of s if it does not fail as
 // wanted. It keeps the origin and the comments of the header and of the first operation, and writes the fail line. s is not
 // changed.
 func (r *Reducer) Reduce(s *Sequence) (*Sequence, ReduceStats) {
-	d := &reduction{Reducer: r, best: s.Clone(), draft: s.Clone(), tried: make(map[uint64]struct{})}
+	d := &reduction{Reducer: r, best: s.Clone(), draft: s.Clone(), known: make(map[uint64]int)}
 	d.Signature = r.Want
 	if !d.start() {
 		return d.best, d.ReduceStats
@@ -93,7 +98,6 @@ func (f *Failure) FailLine(n int) *FailAt { return failAt(f.Signature, f.At, n) 
 
 // start runs the sequence as it is.
 func (d *reduction) start() bool {
-	d.tried[d.best.Hash()] = struct{}{}
 	if d.spent() {
 		return false
 	}
@@ -106,7 +110,8 @@ func (d *reduction) start() bool {
 	if !d.confirmed(d.best) {
 		return false
 	}
-	d.Reproduced, d.OpsExecs = true, d.Execs
+	d.known[d.best.Hash()] = d.at
+	d.Reproduced, d.OpsExecs, d.fewest = true, d.Execs, len(d.best.Ops)
 	d.cut()
 	return true
 }
@@ -121,11 +126,10 @@ func (d *reduction) start() bool {
 func (d *reduction) improve() bool {
 	before := d.best.Hash()
 	d.plainOptions()
-	d.dropLabels(labelKeys)
-	d.dropLabels(labelKinds)
-	d.dropLabels(labelOps)
-	for d.dropEach() {
-	}
+	d.dropLabels(labelKeys, 1)
+	d.dropLabels(labelKinds, 1)
+	d.fewerLarger()
+	d.dropOps()
 	d.dropPairs()
 	d.simplerKinds()
 	d.simplerArguments()
@@ -144,30 +148,38 @@ func (d *reduction) edit() *Sequence {
 
 // try makes the draft the best if it is simpler and fails as wanted, and reports whether it did.
 func (d *reduction) try() bool {
-	c := d.draft
-	if d.ended || !simpler(c, d.best) || c.Config.Check() != nil {
+	if !simpler(d.draft, d.best) {
 		return false
 	}
-	h := c.Hash()
-	if _, seen := d.tried[h]; seen || d.spent() {
+	at := d.outcome(d.draft)
+	if at == notAsWanted {
 		return false
 	}
-	d.tried[h] = struct{}{}
-	f := d.run(c)
-	if f == nil || f.Signature != d.Signature {
-		d.byproduct(c, f)
-		return false
+	d.best, d.draft, d.at = d.draft, d.best, at
+	if len(d.best.Ops) < d.fewest {
+		d.fewest, d.OpsExecs = len(d.best.Ops), d.Execs
 	}
-	at := f.At
-	if !d.confirmed(c) {
-		return false
-	}
-	if len(c.Ops) < len(d.best.Ops) {
-		d.OpsExecs = d.Execs
-	}
-	d.best, d.draft, d.at = c, d.best, at
 	d.cut()
 	return true
+}
+
+// outcome says where s fails as wanted, or notAsWanted. What was run before is not run again.
+func (d *reduction) outcome(s *Sequence) int {
+	h := s.Hash()
+	if at, ok := d.known[h]; ok {
+		return at
+	}
+	if s.Config.Check() != nil || d.spent() {
+		return notAsWanted
+	}
+	at := notAsWanted
+	if f := d.run(s); f == nil || f.Signature != d.Signature {
+		d.byproduct(s, f)
+	} else if d.confirmed(s) {
+		at = f.At
+	}
+	d.known[h] = at
+	return at
 }
 
 // cut takes away what follows the operation that fails.

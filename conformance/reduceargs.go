@@ -10,10 +10,10 @@ func (d *reduction) simplerArguments() {
 		d.setEach(func(_ *Op, a *Arg) bool { return a.Role == r })
 	}
 	for _, p := range d.places() {
-		d.bringDown(d.equals(p))
+		d.bringDown(d.equals(p), true)
 	}
 	for _, p := range d.places() {
-		d.bringDown([]argPlace{p})
+		d.bringDown([]argPlace{p}, len(d.equals(p)) == 1)
 	}
 }
 
@@ -67,8 +67,9 @@ func (d *reduction) stands(p argPlace) bool {
 
 func (d *reduction) value(p argPlace) uint64 { return d.best.Ops[p.op].Get(p.arg.Field) }
 
-// bringDown lowers the arguments at places together; they have one value.
-func (d *reduction) bringDown(places []argPlace) {
+// bringDown lowers the arguments at places together; they have one value. Sizes are tried at edges if edges says so: for one
+// of several equal sizes that was done for all of them.
+func (d *reduction) bringDown(places []argPlace, edges bool) {
 	if len(places) == 0 || !d.stands(places[0]) {
 		return
 	}
@@ -86,7 +87,7 @@ func (d *reduction) bringDown(places []argPlace) {
 	v := d.value(p)
 	switch p.arg.Role {
 	case RoleSize:
-		bringSizeDown(v, uint64(d.best.Config.Page()), set)
+		bringSizeDown(v, uint64(d.best.Config.Page()), edges, set)
 	case RoleFill:
 		for to := uint64(0); to < min(v, 4) && !set(to); to++ {
 		}
@@ -100,11 +101,30 @@ func (d *reduction) bringDown(places []argPlace) {
 }
 
 // bringSizeDown lowers a size. Failures that hang on an edge are not monotone, so bisecting alone stops far too high: before it
-// come 0 and 1, the same distance from an edge with fewer pages, and the edges themselves.
-func bringSizeDown(v, page uint64, set func(uint64) bool) {
+// come 0 and 1 and, if edges says so, the same distance from an edge with fewer pages, and the edges themselves.
+func bringSizeDown(v, page uint64, edges bool, set func(uint64) bool) {
 	if v == 0 || set(0) || v == 1 || set(1) {
 		return
 	}
+	if edges {
+		v = nearestEdge(v, page, set)
+	}
+	low := uint64(1)
+	if v > page+1 {
+		if low = v - page; set(low) {
+			few := bisect(0, low/page+1, func(few uint64) bool { return few*page+v%page > 1 && set(few*page+v%page) })
+			v = min(few*page+v%page, low)
+			low = max(v, page+1) - page
+		}
+	}
+	if v > low+1 && set(v-1) {
+		bisect(low, v-1, set)
+	}
+}
+
+// nearestEdge lowers v to the same distance from one of the first edges, or to just before, on or behind one of them, and
+// returns what it is then.
+func nearestEdge(v, page uint64, set func(uint64) bool) uint64 {
 	rest, pages := v%page, v/page
 	for few := range min(pages, 3) {
 		if to := few*page + rest; to > 1 && set(to) {
@@ -115,23 +135,11 @@ func bringSizeDown(v, page uint64, set func(uint64) bool) {
 	for few := uint64(1); few <= min(pages, 2); few++ {
 		for off := range uint64(3) {
 			if to := few*page + off - 1; to < v && set(to) {
-				v, pages = to, to/page
+				return to
 			}
 		}
 	}
-	if pages > 3 {
-		few := bisect(2, v/page, func(few uint64) bool { return set(few*page + v%page) })
-		v = few*page + v%page
-	}
-	low := uint64(1)
-	if v > page {
-		low = v - page
-		if set(low) {
-			v = low
-			low = max(v, page+1) - page
-		}
-	}
-	bisect(low, v, set)
+	return v
 }
 
 // bisect returns the least value above low for which set holds, as far as bisecting can tell: it holds for high, and is taken

@@ -44,11 +44,11 @@ func labelKinds(s *Sequence, labels []int) (n int) {
 }
 
 // dropLabels takes away runs of parts: halves first, then quarters, down to single ones, from the end, because what comes later
-// depends on what came before. The operation that fails stays.
-func (d *reduction) dropLabels(label labelling) {
+// depends on what came before. Runs shorter than least are left alone. The operation that fails stays.
+func (d *reduction) dropLabels(label labelling, least int) {
 	labels := make([]int, len(d.best.Ops))
 	n := label(d.best, labels)
-	for run := max(n/2, 1); run > 0 && n > 0; run /= 2 {
+	for run := max(n/2, 1); run >= least && n > 0; run /= 2 {
 		for end := n; end > 0; end = min(max(end-run, 0), n) {
 			if d.dropRange(labels, max(end-run, 0), end) {
 				labels = labels[:len(d.best.Ops)]
@@ -69,6 +69,92 @@ func (d *reduction) dropRange(labels []int, from, to int) bool {
 	}
 	c.Ops = kept
 	return d.try()
+}
+
+// dropOps takes away operations, in runs and then each, until none goes; while many are left it also tries few others instead.
+func (d *reduction) dropOps() {
+	d.dropLabels(labelOps, 4)
+	d.fillBefore(2 * manyOps)
+	d.dropLabels(labelOps, 1)
+	for d.dropEach() {
+	}
+	d.fillBefore(manyOps)
+	d.stepInstead()
+}
+
+// manyOps is the number of operations above which others are tried in the place of many. What a person reads at a glance is few.
+const manyOps = 8
+
+// fewerLarger tries whether the sequence can do with fewer operations if its values are long: failures that depend on how much
+// was written need many operations only as long as those are small. It leaves the sequence as it was if that leads nowhere.
+func (d *reduction) fewerLarger() {
+	for part := uint32(1); part <= 4 && len(d.best.Ops) > manyOps; part *= 4 {
+		c := d.edit()
+		size := uint64(c.Config.ValueMax() / part)
+		for i := range c.Ops {
+			if a := kinds[c.Ops[i].Kind].arg(RoleSize); a != nil {
+				c.Ops[i].Set(a.Field, size)
+			}
+		}
+		at := d.outcome(c)
+		if at == notAsWanted {
+			continue
+		}
+		saved, savedAt := d.best, d.at
+		d.best, d.draft, d.at = c.Clone(), saved.Clone(), at
+		d.cut()
+		d.dropOps()
+		if !simpler(d.best, saved) {
+			d.best, d.at = saved, savedAt
+		}
+		return
+	}
+}
+
+// fillBefore tries whether all that matters of the sequence's beginning is where in an extent it leaves the log: it replaces all
+// but the last operations by a few long values that bring the log to one of sixteen places. It is for failures at the end of an
+// extent, of which no operation can be taken away without moving all that follow. Sequences of at most enough operations are
+// left alone.
+func (d *reduction) fillBefore(enough int) {
+	const places = 16
+	for last := 4; last <= len(d.best.Ops)/2 && len(d.best.Ops) > enough; last *= 2 {
+		for place := range uint32(places) {
+			if d.fillTo((place+1)*d.best.Config.Get(OptExtent)*d.best.Config.Get(OptBlock)/places, last) {
+				return
+			}
+		}
+	}
+}
+
+// fillTo tries best with all but the last operations replaced by values that take about that many bytes of log.
+func (d *reduction) fillTo(bytes uint32, last int) bool {
+	const around = 64 + 25 + 64 + 24 // bytes of a unit with one frame, beside its value
+	c := d.edit()
+	tail := d.best.Ops[len(d.best.Ops)-last:]
+	c.Ops = c.Ops[:0]
+	for bytes > around {
+		o := NewOp(KindPut)
+		o.Len = min(bytes-around, c.Config.ValueMax())
+		bytes -= o.Len + around
+		c.Ops = append(c.Ops, o)
+	}
+	c.Ops = append(c.Ops, tail...)
+	return d.try()
+}
+
+// stepInstead tries a flush in place of each run of operations: mutations may matter only because they filled the memtable.
+func (d *reduction) stepInstead() {
+	for run := len(d.best.Ops) / 2; run > 1 && len(d.best.Ops) > manyOps; run /= 2 {
+		for end := len(d.best.Ops); end >= run; end = min(end-run, len(d.best.Ops)) {
+			if d.at >= end-run && d.at < end {
+				continue
+			}
+			c := d.edit()
+			c.Ops[end-run] = NewOp(KindFlush)
+			c.Ops = append(c.Ops[:end-run+1], c.Ops[end:]...)
+			d.try()
+		}
+	}
 }
 
 // dropEach takes away single operations, from the end, and reports whether one went. The operation that fails is tried too:

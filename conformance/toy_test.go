@@ -161,4 +161,23 @@ var smallMemtable = toyBug{name: "small memtable", kind: KindNone, opsBest: 3, b
 	return -1
 }}
 
-var toyBugs = []toyBug{lostWrite, twoKeys, parity, pageEdge, smallMemtable}
+// fullDisk: a get fails once a fifth of the disk is written, however many operations that took. Which shape needs the fewest
+// depends on where it started.
+var fullDisk = toyBug{name: "full disk", kind: KindGet, opsBest: 11, bytes: 1 << 20, shows: func(s *Sequence) int {
+	written, disk := uint32(0), s.Config.Get(OptExtents)*s.Config.Get(OptExtent)*s.Config.Get(OptBlock)
+	for i, o := range s.Ops {
+		switch o.Kind {
+		case KindPut:
+			if o.Len <= s.Config.ValueMax() {
+				written += o.Len + 88
+			}
+		case KindGet:
+			if written >= disk/5 {
+				return i
+			}
+		}
+	}
+	return -1
+}}
+
+var toyBugs = []toyBug{lostWrite, twoKeys, parity, pageEdge, smallMemtable, fullDisk}
