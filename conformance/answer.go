@@ -121,11 +121,14 @@ func classOf(err error) errorClass {
 	return classOther
 }
 
-// siteOf normalizes an error for a signature: its class and, where there is one, the check that failed; else its text without
-// numbers.
+// siteOf normalizes an error for a signature: its class and, where there is one, the check that failed or the rule that is
+// broken; else its text without numbers.
 func siteOf(err error) string {
 	var corrupt *engine.CorruptError
+	var inconsistent *engine.Inconsistency
 	switch class := classOf(err); {
+	case errors.As(err, &inconsistent):
+		return siteText(inconsistent.Rule)
 	case errors.As(err, &corrupt):
 		return "corrupt-" + siteText(corrupt.Check)
 	case class != classOther:

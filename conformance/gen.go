@@ -61,6 +61,18 @@ type sizeLimits struct {
 	block, physical, page, group, extent, max, overhead uint32
 }
 
+func limitsOf(c *Config, p *Profile) sizeLimits {
+	return sizeLimits{
+		block:    c.Get(OptBlock),
+		physical: c.Get(OptPhysical) * c.Get(OptBlock),
+		page:     c.Page(),
+		group:    c.Get(OptGroup) * c.Get(OptBlock),
+		extent:   c.Get(OptExtent) * c.Get(OptBlock),
+		max:      c.ValueMax(),
+		overhead: p.FrameHeader + p.FrameTrailer,
+	}
+}
+
 // NewGenerator returns a generator of profile p.
 func NewGenerator(p *Profile) *Generator {
 	g := &Generator{Profile: p}
@@ -272,6 +284,7 @@ func (g *Generator) dep(a *Arg, kind Kind, r uint64) uint64 {
 // note takes account of what o does.
 func (g *Generator) note(o *Op) {
 	info := &kinds[o.Kind]
+	g.log.note(o)
 	switch o.Kind {
 	case KindPut:
 		g.mutation(o)
@@ -286,9 +299,6 @@ func (g *Generator) note(o *Op) {
 		g.waited(min(g.undone, uint32(o.Choice)))
 	case KindFlush, KindReboot:
 		g.spend(g.sizes.page*2 + g.liveLen*64) // a run, and records that name it
-	}
-	if info.Group != GroupRead && info.Group != GroupMutate {
-		g.log.seal()
 	}
 	g.met &^= info.Settles
 	if info.Settles>>NeedUnsynced&1 != 0 {
@@ -314,7 +324,6 @@ func (g *Generator) mutation(o *Op) {
 	g.undone++
 	n := o.Len + g.sizes.overhead
 	g.spend(n)
-	g.log.frame(n)
 }
 
 // spend takes whole blocks off the room; a block is a power of two.
@@ -346,15 +355,7 @@ func (g *Generator) remove(k uint16) {
 // begin forgets the sequence before and draws what is drawn once a sequence.
 func (g *Generator) begin(c *Config) {
 	p := g.Profile
-	g.sizes = sizeLimits{
-		block:    c.Get(OptBlock),
-		physical: c.Get(OptPhysical) * c.Get(OptBlock),
-		page:     c.Page(),
-		group:    c.Get(OptGroup) * c.Get(OptBlock),
-		extent:   c.Get(OptExtent) * c.Get(OptBlock),
-		max:      c.ValueMax(),
-		overhead: p.FrameHeader + p.FrameTrailer,
-	}
+	g.sizes = limitsOf(c, p)
 	g.space = g.drawSpace()
 	g.base = 0
 	if g.coin(BiasKeyHigh, p.HighKeys) {

@@ -28,6 +28,16 @@ func (l *logGuess) next() (inUnit, inExtent uint32) {
 	return inUnit, l.at + inUnit
 }
 
+// note follows o.
+func (l *logGuess) note(o *Op) {
+	switch info := &kinds[o.Kind]; {
+	case info.Group == GroupMutate:
+		l.frame(o.Len + l.sizes.overhead)
+	case info.Group != GroupRead:
+		l.seal()
+	}
+}
+
 // frame adds a frame.
 func (l *logGuess) frame(bytes uint32) {
 	if l.unit > 0 && l.unit+bytes > l.limit {

@@ -78,6 +78,7 @@ func (d *reduction) dropOps() {
 	d.dropLabels(labelOps, 1)
 	for d.dropEach() {
 	}
+	d.mergeWrites()
 	d.fillBefore(manyOps)
 	d.stepInstead()
 }
@@ -109,37 +110,6 @@ func (d *reduction) fewerLarger() {
 		}
 		return
 	}
-}
-
-// fillBefore tries whether all that matters of the sequence's beginning is where in an extent it leaves the log: it replaces all
-// but the last operations by a few long values that bring the log to one of sixteen places. It is for failures at the end of an
-// extent, of which no operation can be taken away without moving all that follow. Sequences of at most enough operations are
-// left alone.
-func (d *reduction) fillBefore(enough int) {
-	const places = 16
-	for last := 4; last <= len(d.best.Ops)/2 && len(d.best.Ops) > enough; last *= 2 {
-		for place := range uint32(places) {
-			if d.fillTo((place+1)*d.best.Config.Get(OptExtent)*d.best.Config.Get(OptBlock)/places, last) {
-				return
-			}
-		}
-	}
-}
-
-// fillTo tries best with all but the last operations replaced by values that take about that many bytes of log.
-func (d *reduction) fillTo(bytes uint32, last int) bool {
-	const around = 64 + 25 + 64 + 24 // bytes of a unit with one frame, beside its value
-	c := d.edit()
-	tail := d.best.Ops[len(d.best.Ops)-last:]
-	c.Ops = c.Ops[:0]
-	for bytes > around {
-		o := NewOp(KindPut)
-		o.Len = min(bytes-around, c.Config.ValueMax())
-		bytes -= o.Len + around
-		c.Ops = append(c.Ops, o)
-	}
-	c.Ops = append(c.Ops, tail...)
-	return d.try()
 }
 
 // stepInstead tries a flush in place of each run of operations: mutations may matter only because they filled the memtable.

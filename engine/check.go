@@ -11,8 +11,38 @@ import (
 	"github.com/shardproof/shardproof/engine/index"
 )
 
-// ErrInconsistent is what every finding of Check answers to, unless a device error or bad bytes explain it.
+// ErrInconsistent is what every finding of Check answers to, unless a device error or bad bytes explain it. It is an
+// *Inconsistency then.
 var ErrInconsistent = errors.New("inconsistent")
+
+// Inconsistency is a rule that the store's own records break.
+type Inconsistency struct {
+	Rule   string // the rule, in a few fixed words
+	Detail string // which records break it, with their values
+}
+
+func (i *Inconsistency) Error() string { return "inconsistent: " + i.Rule + ": " + i.Detail }
+
+// Is reports whether target is ErrInconsistent.
+func (i *Inconsistency) Is(target error) bool { return target == ErrInconsistent }
+
+// The rules of Check.
+const (
+	ruleLogList    = "the log lists extents that are its own"
+	ruleLogOrder   = "log extents begin with ascending units, up to the head"
+	ruleReplay     = "the log begins at the replay position"
+	ruleRunCount   = "tables hold as many entries as they say"
+	ruleMutation   = "memtable and run divide at the replay position"
+	ruleOrder      = "entries of a run ascend"
+	ruleTombstone  = "the deepest run holds no tombstone"
+	rulePlace      = "what is named lies inside an extent, before its pointer"
+	ruleOwner      = "what is named lies in an extent of its owner"
+	ruleGeneration = "what is named lies in the extent's present generation"
+	ruleLive       = "live bytes are exact"
+	ruleOverlap    = "frames do not overlap"
+	ruleFree       = "a free extent is empty"
+	ruleFreeCount  = "the count of free extents is right"
+)
 
 // Check walks everything the store refers to and reports every inconsistency: locators resolve to frames of the right identity,
 // in extents with the right owner and generation, behind no write pointer; nothing overlaps; live bytes are exact; free
@@ -52,8 +82,8 @@ type span struct {
 	what string
 }
 
-func (c *checker) findf(format string, args ...any) {
-	c.report(fmt.Errorf("%w: "+format, append([]any{ErrInconsistent}, args...)...))
+func (c *checker) findf(rule, format string, args ...any) {
+	c.report(&Inconsistency{rule, fmt.Sprintf(format, args...)})
 }
 
 // logList checks the list of log extents against the table.
@@ -63,18 +93,18 @@ func (c *checker) logList() {
 	for i, l := range c.table.Root.Log {
 		e := c.table.Entry(l.Extent)
 		if e.Owner != extent.Log || e.Generation != l.Generation {
-			c.findf("extent %d is listed in the log in generation %d, the table has %v in generation %d", l.Extent, l.Generation, e.Owner, e.Generation)
+			c.findf(ruleLogList, "extent %d is listed in the log in generation %d, the table has %v in generation %d", l.Extent, l.Generation, e.Owner, e.Generation)
 		}
 		if l.First != 0 && l.First < first {
-			c.findf("first unit %d of log extent %d comes after unit %d of one before it", l.First, l.Extent, first)
+			c.findf(ruleLogOrder, "first unit %d of log extent %d comes after unit %d of one before it", l.First, l.Extent, first)
 		}
 		first = max(first, l.First)
 		if ahead := len(c.table.Root.Log) - 1 - i; ahead < c.log.Ahead() && l.First != 0 {
-			c.findf("log extent %d lies ahead of the log and has a first unit %d", l.Extent, l.First)
+			c.findf(ruleLogOrder, "log extent %d lies ahead of the log and has a first unit %d", l.Extent, l.First)
 		}
 	}
 	if r := c.table.Root.Replay; r.Offset > g.ExtentBytes || c.table.Root.Log[0].Extent != r.Extent {
-		c.findf("replay position in extent %d, the log begins in extent %d", r.Extent, c.table.Root.Log[0].Extent)
+		c.findf(ruleReplay, "replay position in extent %d, the log begins in extent %d", r.Extent, c.table.Root.Log[0].Extent)
 	}
 }
 
@@ -99,11 +129,11 @@ func (c *checker) entries(ctx context.Context) error {
 		}
 	}
 	if want := c.meta.Run.Entries(); n != want {
-		c.findf("the run holds %d entries, its tables say %d", n, want)
+		c.findf(ruleRunCount, "the run holds %d entries, its tables say %d", n, want)
 	}
 	for at := c.mem.Seek(nil); at.Entry() != nil; at.Next() {
 		if e := at.Entry(); e.Mutation < c.replay.mutation || e.Mutation >= c.log.NextMutation() {
-			c.findf("mutation %d in the memtable, which holds %d to %d", e.Mutation, c.replay.mutation, c.log.NextMutation())
+			c.findf(ruleMutation, "mutation %d in the memtable, which holds %d to %d", e.Mutation, c.replay.mutation, c.log.NextMutation())
 		} else if e.Kind == index.Put {
 			c.frameOf(e, "memtable")
 		}
@@ -113,18 +143,18 @@ func (c *checker) entries(ctx context.Context) error {
 
 func (c *checker) ascends(id *ShardID) {
 	if c.any && index.Compare(&c.seen, id) >= 0 {
-		c.findf("entries of the run do not ascend at shard %x", id[:])
+		c.findf(ruleOrder, "entries of the run do not ascend at shard %x", id[:])
 	}
 	c.seen, c.any = *id, true
 }
 
 func (c *checker) runEntry(e *index.Entry) {
 	if e.Mutation >= c.replay.mutation {
-		c.findf("mutation %d in the run, which ends before %d", e.Mutation, c.replay.mutation)
+		c.findf(ruleMutation, "mutation %d in the run, which ends before %d", e.Mutation, c.replay.mutation)
 	}
 	switch e.Kind {
 	case index.Delete:
-		c.findf("tombstone of shard %x in the deepest run", e.ID[:])
+		c.findf(ruleTombstone, "tombstone of shard %x in the deepest run", e.ID[:])
 	case index.Put:
 		if int(e.Locator.Extent) < len(c.live) {
 			c.live[e.Locator.Extent] += e.Locator.Length
@@ -150,19 +180,19 @@ func (c *checker) frameOf(e *index.Entry, where string) {
 // placed reports whether l lies in an extent of that owner and generation, before its end.
 func (c *checker) placed(l chunk.Locator, owner extent.Owner, what string) bool {
 	if int(l.Extent) >= c.table.Len() {
-		c.findf("%s names extent %d of %d", what, l.Extent, c.table.Len())
+		c.findf(rulePlace, "%s names extent %d of %d", what, l.Extent, c.table.Len())
 		return false
 	}
 	e := c.table.Entry(l.Extent)
 	switch {
 	case e.Owner != owner:
-		c.findf("%s names %v in an extent of %v, want %v", what, l, e.Owner, owner)
+		c.findf(ruleOwner, "%s names %v in an extent of %v, want %v", what, l, e.Owner, owner)
 	case e.Generation != l.Generation:
-		c.findf("%s names %v, the extent is in generation %d", what, l, e.Generation)
+		c.findf(ruleGeneration, "%s names %v, the extent is in generation %d", what, l, e.Generation)
 	case l.End() > uint64(c.shape.ExtentBytes):
-		c.findf("%s names %v beyond the end of the extent", what, l)
+		c.findf(rulePlace, "%s names %v beyond the end of the extent", what, l)
 	case owner != extent.Log && l.End() > uint64(e.Pointer):
-		c.findf("%s names %v beyond the write pointer %d", what, l, e.Pointer)
+		c.findf(rulePlace, "%s names %v beyond the write pointer %d", what, l, e.Pointer)
 	default:
 		return true
 	}
@@ -197,7 +227,7 @@ func (c *checker) metadata() {
 	}
 	for x, n := range c.live {
 		if c.meta.Live[x] != n {
-			c.findf("extent %d has %d live bytes, the metadata says %d", x, n, c.meta.Live[x])
+			c.findf(ruleLive, "extent %d has %d live bytes, the metadata says %d", x, n, c.meta.Live[x])
 		}
 	}
 }
@@ -213,7 +243,7 @@ func (c *checker) overlaps() {
 	for i := 1; i < len(c.spans); i++ {
 		a, b := &c.spans[i-1], &c.spans[i]
 		if a.Extent == b.Extent && a.End() > uint64(b.Offset) {
-			c.findf("%s and %s name frames that overlap: %v and %v", a.what, b.what, a.Locator, b.Locator)
+			c.findf(ruleOverlap, "%s and %s name frames that overlap: %v and %v", a.what, b.what, a.Locator, b.Locator)
 		}
 	}
 }
@@ -228,10 +258,10 @@ func (c *checker) extents() {
 		}
 		free++
 		if e.Pointer != 0 || c.meta.Live[i] != 0 || c.inUse(extent.ID(i)) {
-			c.findf("extent %d is free, with pointer %d and %d live bytes", i, e.Pointer, c.meta.Live[i])
+			c.findf(ruleFree, "extent %d is free, with pointer %d and %d live bytes", i, e.Pointer, c.meta.Live[i])
 		}
 	}
 	if free != c.table.FreeCount() {
-		c.findf("%d extents are free, the count says %d", free, c.table.FreeCount())
+		c.findf(ruleFreeCount, "%d extents are free, the count says %d", free, c.table.FreeCount())
 	}
 }

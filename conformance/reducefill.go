@@ -1,0 +1,75 @@
+package conformance
+
+// Failures at a certain place of the log, such as the end of an extent, need everything that brings the log there: no operation
+// can be taken away without moving all that follow. The passes of this file take operations away and put back what they wrote,
+// as few long values.
+
+// fillBefore tries whether all that matters of the sequence's beginning is where in an extent it leaves the log: it replaces all
+// but the last operations by a few long values that bring the log to one of sixteen places. It is for failures at the end of an
+// extent, of which no operation can be taken away without moving all that follow. Sequences of at most enough operations are
+// left alone.
+func (d *reduction) fillBefore(enough int) {
+	const places = 16
+	for last := 4; last <= len(d.best.Ops)/2 && len(d.best.Ops) > enough; last *= 2 {
+		for place := range uint32(places) {
+			if d.fillTo((place+1)*d.best.Config.Get(OptExtent)*d.best.Config.Get(OptBlock)/places, last) {
+				return
+			}
+		}
+	}
+}
+
+// fillTo tries best with all but the last operations replaced by values that take about that many bytes of log.
+func (d *reduction) fillTo(bytes uint32, last int) bool {
+	c := d.edit()
+	c.Ops = appendFillers(c.Ops[:0], &c.Config, bytes)
+	c.Ops = append(c.Ops, d.best.Ops[len(d.best.Ops)-last:]...)
+	return d.try()
+}
+
+// appendFillers appends puts that take about that many bytes of log, each a unit of its own.
+func appendFillers(ops []Op, c *Config, bytes uint32) []Op {
+	const around = 64 + 25 + frameOverhead // bytes of a unit with one frame, beside its value
+	for bytes > around {
+		o := NewOp(KindPut)
+		o.Len = min(bytes-around, c.ValueMax())
+		bytes -= o.Len + around
+		ops = append(ops, o)
+	}
+	return ops
+}
+
+const frameOverhead = 64 + 24 // bytes of a frame beside its value
+
+// mergeWrites tries, in place of each run of mutations, one value that takes as many bytes of log: what matters of them may be
+// where they leave the log. Operations between them that are no mutations go too.
+func (d *reduction) mergeWrites() {
+	for run := len(d.best.Ops) / 2; run > 1 && len(d.best.Ops) > manyOps; run /= 2 {
+		for end := len(d.best.Ops); end >= run; end = min(end-run, len(d.best.Ops)) {
+			c := d.edit()
+			merged, ok := asOneValue(c, c.Ops[end-run:end])
+			if !ok || d.at >= end-run && d.at < end {
+				continue
+			}
+			c.Ops[end-run] = merged
+			c.Ops = append(c.Ops[:end-run+1], c.Ops[end:]...)
+			d.try()
+		}
+	}
+}
+
+// asOneValue returns a put of a value as long as the frames of all mutations in ops, less the frameOverhead of its own, and false if
+// there is no such value.
+func asOneValue(s *Sequence, ops []Op) (put Op, ok bool) {
+	bytes := 0
+	put = NewOp(KindPut)
+	for i := range ops {
+		switch ops[i].Kind {
+		case KindPut, KindDelete:
+			bytes += int(ops[i].Len) + frameOverhead
+			put.Key = ops[i].Key
+		}
+	}
+	put.Len = uint32(max(0, bytes-frameOverhead))
+	return put, bytes > frameOverhead && put.Len <= s.Config.ValueMax()
+}
