@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine/disk"
 )
@@ -40,6 +41,16 @@ func (r *RealDisk) Block() uint32 { return uint32(r.wiped.inner.Info().PhysicalB
 
 // Wipe zeroes what the last sequence wrote, so that the disk is given back blank as far as it was used.
 func (r *RealDisk) Wipe() error { return r.wiped.wipe(r.wiped.used) }
+
+// DiskBytesMax returns the bytes of the largest disk that a generated sequence asks for when scaled to that block size.
+func DiskBytesMax(block uint32) int64 {
+	n := int64(block)
+	for _, o := range []Option{OptExtent, OptExtents} {
+		info := o.Info()
+		n *= int64(max(info.Default, slices.Max(append([]uint32{0}, info.Draw...))))
+	}
+	return n
+}
 
 // wipeBytes is the unit in which a real disk is cleared.
 const wipeBytes = 64 << 10

@@ -32,7 +32,13 @@ func openHost(cfg *config) (*host, error) {
 		c.release()
 		return nil, usageError{err}
 	}
-	return &host{claim: c, disk: d, lend: conformance.NewRealDisk(d, c.created)}, nil
+	h := &host{claim: c, disk: d, lend: conformance.NewRealDisk(d, c.created)}
+	if need := conformance.DiskBytesMax(h.lend.Block()); d.Info().Size < need {
+		h.close()
+		return nil, usagef("%s has %s; with blocks of %d bytes sequences need up to %s", cfg.disk,
+			conformance.FormatSize(uint64(d.Info().Size)), h.lend.Block(), conformance.FormatSize(uint64(need)))
+	}
+	return h, nil
 }
 
 // close gives the disk back; a file that was made is removed.

@@ -23,7 +23,11 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		cancel(causeOf(<-signals)) // once: finish what is running, and report
-		os.Exit(verdictOf(causeOf(<-signals)).ExitCode())
+		last := causeOf(<-signals) // twice: stop
+		if c := made.Load(); c != nil {
+			c.release()
+		}
+		os.Exit(verdictOf(last).ExitCode())
 	}()
 	os.Exit(execute(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr))
 }

@@ -142,6 +142,7 @@ func TestAWrongCallIsOneLineAndTouchesNothing(t *testing.T) {
 		{"folder as disk", []string{"--disk", dir}, nil, "is neither a file nor a block device"},
 		{"full disk", []string{"--disk", "things"}, nil, "things holds something: byte 0 is not zero; --erase takes it all the same"},
 		{"small disk", []string{"--disk", "new", "--disk-size", "4KiB"}, nil, "a disk has at least 1MiB"},
+		{"disk too small for sequences", []string{"--disk", "new", "--disk-size", "1MiB"}, nil, "new has 1 MiB; with blocks of 512 bytes sequences need up to "},
 		{"no place for the report", []string{"--json", "no/where.json"}, nil, "the report no/where.json cannot be written: "},
 		{"folder as report", []string{"--json", dir}, nil, "is a directory"},
 		{"no place for failures", []string{"--out", "things/runs"}, nil, "things"},

@@ -194,7 +194,7 @@ func summarize(r *conformance.BugReport, tries []try) {
 	r.Found = m.miss == ""
 	r.SequencesMedian, r.CPUSecondsMedian = m.sequences, m.cpu
 	r.MinimizedOps, r.MinimizeRuns = m.ops, m.runs
-	r.Reason = tries[len(tries)-1].miss
+	r.Reason = m.miss
 }
 
 func firstLine(s string) string {
