@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"io"
 	"math/bits"
 	"math/rand/v2"
 
@@ -48,6 +49,14 @@ func Format(d disk.Disk, g Geometry) error {
 		src = o.Rand
 	}
 	return extent.Format(d, e, uint32(g.SuperPageBytes), extent.StoreID(newUUID(src)))
+}
+
+// HoldsStore reports whether a disk, read from its first byte on, begins with the superblock of a store, of this format or
+// another. One whose first slot is damaged is not recognized; Open may still recover it.
+func HoldsStore(r io.ReaderAt) bool {
+	var first [extent.HeaderBytes]byte
+	_, err := r.ReadAt(first[:], 0)
+	return err == nil && extent.Recognize(first[:])
 }
 
 // ErrGeometry is what a geometry that cannot work answers to.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/shardproof/shardproof/engine"
 	"github.com/shardproof/shardproof/engine/disk"
 )
 
@@ -126,7 +127,7 @@ func (c *claim) inspect() error {
 	if err != nil {
 		return usageError{err}
 	}
-	if isOurs(f) {
+	if engine.HoldsStore(f) { // a store may be replaced by another
 		return nil
 	}
 	for _, part := range []struct{ from, to int64 }{{0, max(c.size, edgeBytes)}, {end - edgeBytes, end}} {
@@ -160,11 +161,4 @@ func firstByte(f io.ReaderAt, from, to int64) (int64, error) {
 		from += int64(n)
 	}
 	return -1, nil
-}
-
-// isOurs reports whether a disk begins with a superblock page of the engine: a store may be replaced by another.
-func isOurs(f io.ReaderAt) bool {
-	var magic [4]byte
-	_, err := f.ReadAt(magic[:], 0)
-	return err == nil && string(magic[:]) == "Sppg"
 }

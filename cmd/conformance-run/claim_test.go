@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/disk"
 )
 
 func TestAFileThatWasAbsentIsMadeAndRemoved(t *testing.T) {
@@ -67,10 +70,10 @@ func TestWhatHoldsSomethingIsRefusedUnlessErased(t *testing.T) {
 
 func TestOurOwnFormatIsTaken(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "store")
-	content := make([]byte, 8<<20)
-	copy(content, "Sppg")
-	content[5000] = 9
-	require.NoError(t, os.WriteFile(name, content, 0o600))
+	d, err := disk.OpenFile(name, disk.FileOptions{Size: 8 << 20})
+	require.NoError(t, err)
+	require.NoError(t, engine.Format(d, engine.Geometry{}))
+	require.NoError(t, d.Close())
 	c := call(t, "run", "--sequences", "5", "--seed", "3", "--disk", name, "--disk-size", "4MiB")
 	require.Zero(t, c.code, c.stderr)
 }

@@ -22,6 +22,9 @@ const (
 	slots           = 3
 	defaultPage     = 4096
 	maxStrideBits   = 40
+
+	// HeaderBytes is what Recognize needs of a disk.
+	HeaderBytes = pageHeaderBytes
 )
 
 // layout says where the pages lie. Page 0 begins with the root; if the whole table fits behind it there is no other page.

@@ -180,6 +180,12 @@ func (t *Table) validate() error {
 	return nil
 }
 
+// Recognize reports whether b, the first bytes of a disk, begin a superblock of this or another format.
+func Recognize(b []byte) bool {
+	_, err := decodePageHeader(b, 0)
+	return err == nil || errors.Is(err, fault.ErrVersion)
+}
+
 // loader reads slots.
 type loader struct {
 	disk  disk.Disk
