@@ -217,9 +217,9 @@ func (c *checker) metadata() {
 			continue
 		}
 		c.spans = append(c.spans, span{l, "root"})
-		f, err := c.reader.ReadRange(chunk.PlaceOf(l), l.Length)
+		f, err := c.reader.ReadRange(l.Place(), l.Length)
 		if err == nil {
-			_, _, err = chunk.Decode(f, chunk.PlaceOf(l))
+			_, _, err = chunk.Decode(f, l.Place())
 		}
 		if err != nil {
 			c.report(fmt.Errorf("copy %d of the metadata: %w", i, err))

@@ -119,7 +119,7 @@ func (a applier) Apply(h *chunk.Header, loc chunk.Locator) error {
 	case chunk.PutPart:
 		return nil
 	default:
-		return chunk.PlaceOf(loc).Corrupt("frame kind in the log")
+		return loc.Place().Corrupt("frame kind in the log")
 	}
 	a.mem.Set(&e)
 	return nil
@@ -148,7 +148,7 @@ func (s *Store) loadMetadata() error {
 }
 
 func (s *Store) readMetadata(l extent.Locator) error {
-	at := chunk.PlaceOf(l)
+	at := l.Place()
 	f, err := s.reader.ReadRange(at, l.Length)
 	if err != nil {
 		return err

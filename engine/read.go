@@ -59,7 +59,7 @@ func (s *Store) find(id *ShardID) (*index.Entry, error) {
 // next call.
 func (s *Store) readFrame(e *index.Entry) ([]byte, error) {
 	loc := e.Locator
-	at := chunk.PlaceOf(loc)
+	at := loc.Place()
 	frame := s.log.Bytes(loc)
 	if frame != nil {
 		s.probes.Hit(probeReadMemory)

@@ -19,7 +19,6 @@ import (
 	"hash/crc32"
 
 	"github.com/shardproof/shardproof/engine/extent"
-	"github.com/shardproof/shardproof/engine/fault"
 )
 
 // ShardID names a shard: sixteen bytes, any value, ordered bytewise.
@@ -83,42 +82,7 @@ var (
 )
 
 // Place is what a checksum covers beside bytes.
-type Place struct {
-	Extent     extent.ID
-	Generation extent.Generation
-	Offset     uint32
-}
-
-// At returns the place off bytes behind p.
-func (p Place) At(off int) Place { p.Offset += uint32(off); return p }
-
-// CRC begins a checksum at place p, extent 4 bytes, generation 8, offset 4, and continues it over b.
-func (p Place) CRC(b []byte) uint32 {
-	crc := ^uint32(0)
-	crc = crcWord(crc, uint32(p.Extent))
-	crc = crcWord(crc, uint32(p.Generation))
-	crc = crcWord(crc, uint32(p.Generation>>32))
-	crc = crcWord(crc, p.Offset)
-	return crc32.Update(^crc, castagnoli, b)
-}
-
-// crcWord continues the inner state of a CRC-32C over the four bytes of w, lowest first. It saves the buffer that
-// crc32.Update would want on the heap.
-func crcWord(crc, w uint32) uint32 {
-	crc ^= w
-	return crcTables[3][crc&0xff] ^ crcTables[2][crc>>8&0xff] ^ crcTables[1][crc>>16&0xff] ^ crcTables[0][crc>>24]
-}
-
-// crcTables[i][b] is the inner state that byte b, followed by i zero bytes, makes of zero.
-var crcTables = func() (t [4][256]uint32) {
-	t[0] = *castagnoli
-	for i := 1; i < len(t); i++ {
-		for b := range t[i] {
-			t[i][b] = t[i-1][b]>>8 ^ t[0][t[i-1][b]&0xff]
-		}
-	}
-	return t
-}()
+type Place = extent.Place
 
 // Checksum is the CRC-32C of b alone.
 func Checksum(b []byte) uint32 { return crc32.Update(0, castagnoli, b) }
@@ -194,10 +158,3 @@ func Decode(f []byte, at Place) (Header, []byte, error) {
 	return h, payload, nil
 }
 
-// Corrupt returns the error of a failed check at p.
-func (p Place) Corrupt(check string) error {
-	return &fault.Corrupt{Extent: uint32(p.Extent), Offset: int64(p.Offset), Check: check}
-}
-
-// PlaceOf returns the place of l.
-func PlaceOf(l Locator) Place { return Place{l.Extent, l.Generation, l.Offset} }

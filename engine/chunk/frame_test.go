@@ -53,10 +53,10 @@ func TestEveryTruncationIsNoticed(t *testing.T) {
 func TestFrameBelongsToItsPlace(t *testing.T) {
 	_, f := sample([]byte("x"))
 	for name, at := range map[string]Place{
-		"another extent":      {4, here.Generation, here.Offset},
-		"an earlier life":     {here.Extent, here.Generation - 1, here.Offset},
-		"another life's high": {here.Extent, here.Generation &^ (1 << 40), here.Offset},
-		"another offset":      {here.Extent, here.Generation, here.Offset + 64},
+		"another extent":      {Extent: 4, Generation: here.Generation, Offset: here.Offset},
+		"an earlier life":     {Extent: here.Extent, Generation: here.Generation - 1, Offset: here.Offset},
+		"another life's high": {Extent: here.Extent, Generation: here.Generation &^ (1 << 40), Offset: here.Offset},
+		"another offset":      {Extent: here.Extent, Generation: here.Generation, Offset: here.Offset + 64},
 	} {
 		_, _, err := Decode(f, at)
 		require.ErrorIs(t, err, fault.ErrCorrupt, name)

@@ -59,6 +59,9 @@ type Locator struct {
 // IsZero reports whether l is no place.
 func (l Locator) IsZero() bool { return l == Locator{} }
 
+// Place returns where the frame begins.
+func (l Locator) Place() Place { return Place{l.Extent, l.Generation, l.Offset} }
+
 // End returns the offset behind the frame.
 func (l Locator) End() uint64 { return uint64(l.Offset) + uint64(l.Length) }
 

@@ -130,7 +130,7 @@ func (t *Table) loadFences(r Reader, s *Shape) error {
 	if len(t.fences) > 0 {
 		return nil
 	}
-	at := chunk.PlaceOf(t.Locator)
+	at := t.Locator.Place()
 	err := t.readFences(r, s, at.At(chunk.HeaderBytes))
 	if err != nil {
 		err = t.readFences(r, s, at.At(int(s.blocksAt(t.Blocks)+t.Blocks*s.PageBytes)))
@@ -159,7 +159,7 @@ func (t *Table) readFences(r Reader, s *Shape, at chunk.Place) error {
 
 // block reads block i of t into scratch, a page.
 func (t *Table) block(r Reader, s *Shape, i int, scratch []byte) (block, chunk.Place, error) {
-	at := chunk.PlaceOf(t.Locator).At(int(s.blocksAt(t.Blocks)) + i*int(s.PageBytes))
+	at := t.Locator.Place().At(int(s.blocksAt(t.Blocks)) + i*int(s.PageBytes))
 	if err := r.ReadAt(scratch, at); err != nil {
 		return nil, at, err
 	}
