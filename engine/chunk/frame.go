@@ -157,4 +157,3 @@ func Decode(f []byte, at Place) (Header, []byte, error) {
 	}
 	return h, payload, nil
 }
-
