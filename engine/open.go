@@ -37,7 +37,7 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 func (s *Store) renew(d disk.Disk, o Options) {
 	o.Reuse = nil
 	s.buffers.Reset()
-	s.io.Reset(d)
+	s.io.Reset(d, s.buffers)
 	s.mem.Reset()
 	*s = Store{
 		disk: d, options: o, probes: o.Probes, buffers: s.buffers, io: s.io, table: s.table, log: s.log, mem: s.mem,

@@ -35,7 +35,7 @@ func Format(d disk.Disk, g Geometry, superPage uint32, id StoreID) error {
 	if l.reserved+MinExtents-1 > g.Extents {
 		return fmt.Errorf("%w: the superblock takes %d of %d extents", ErrGeometry, l.reserved, g.Extents)
 	}
-	io := iosched.New(d)
+	io := iosched.New(d, new(disk.Buffers))
 	t := new(Table)
 	t.shape(io, new(disk.Buffers), &g, l)
 	for x := range t.entries {

@@ -28,11 +28,13 @@ func formatted(t *testing.T, extents, superPage uint32) *disk.Memory {
 func load(t *testing.T, d disk.Disk) *Table {
 	t.Helper()
 	table := new(Table)
-	require.NoError(t, table.Load(d, iosched.New(d), new(disk.Buffers)))
+	require.NoError(t, table.Load(d, iosched.New(d, new(disk.Buffers)), new(disk.Buffers)))
 	return table
 }
 
-func loading(d disk.Disk) error { return new(Table).Load(d, iosched.New(d), new(disk.Buffers)) }
+func loading(d disk.Disk) error {
+	return new(Table).Load(d, iosched.New(d, new(disk.Buffers)), new(disk.Buffers))
+}
 
 // record makes every change of table relied on.
 func record(t *testing.T, table *Table) {
@@ -154,7 +156,7 @@ func TestNeverMoreThanOneSlotOfAPageIsUnflushed(t *testing.T) {
 	d := formatted(t, 32, 512)
 	table := load(t, d)
 	spy := &slotSpy{Disk: d, layout: table.layout}
-	table.io = iosched.New(spy)
+	table.io = iosched.New(spy, new(disk.Buffers))
 	for range 20 {
 		if x, ok := table.Allocate(Runs); ok {
 			table.SetPointer(x.Extent, 128)

@@ -1,6 +1,12 @@
 // Package iosched submits writes to a disk and knows which of them a flush has made durable.
 //
-//	log, extent table, runs ──► Submit ──► disk ──► Reap ──► completed ──► Flush ──► durable
+//	log, extent table ──────────────────────► Submit ──► disk ──► Reap ──► completed ──► Flush ──► durable
+//	runs, metadata, copies ──► Append ──► Issue ──┘
+//	                             └─ waits for its dependency, finds its neighbours
+//
+// Two kinds of writes share the flushes. Who submits a write himself keeps its Write and its bytes, and knows what it may be
+// issued after. Who appends hands over the bytes together with what they depend on and gets a Dependency: the nodes and edges
+// of a graph, kept here and nowhere on the disk. The order of the writes is all that a crash leaves of it (soft updates).
 //
 // Invariants
 //
@@ -9,11 +15,20 @@
 //	S3  At most one flush is in flight. What completes while it runs waits for the next one.
 //	S4  After the first failed write or flush nothing becomes durable any more, until Restart begins a new epoch: what
 //	    completed since the last good flush counts as lost for every purpose.
+//	S5  An appended write is issued only once all that it depends on is persistent.
+//	S6  Of two appended writes that overlap, the later one is issued only once the earlier one is durable or has failed.
+//	S7  An appended write that depends on something failed has failed: it is never issued, nor is what depends on it.
+//	S8  An appended write is numbered, and the state of a number that is final stays known for ever.
+//	S9  What an appended write depends on was there before it. So the graph has no cycle, and something can always be issued.
+//
+// S9 holds by construction: a Dependency comes only from an append or a submission that has been made, it never changes, and
+// Append takes it before it makes a new one. It fails only if the owner of another Watermark lets that one wait for an append
+// that waits for it; Stranded finds that.
 //
 // A write's state is three numbers compared, so any number of owners share one flush without knowing of each other.
 //
-// Not here: who may write where, and in which order; the log, the extent table and the index each submit only what their own
-// invariants allow. Callers hold the store's lock.
+// Not here: who may write where, and which write must depend on which; the log, the extent table and the index each submit only
+// what their own invariants allow. Callers hold the store's lock, also to ask for the state of an appended write.
 package iosched
 
 import (
@@ -29,6 +44,7 @@ type Write struct {
 	request   disk.Request
 	completed uint64 // place in the order of completions; 0 while in flight. completed <= Sched.completions
 	epoch     uint32 // the Sched's epoch at submission: results of older epochs are void
+	batch     *batch // the appended writes it carries; nil if its owner submitted it
 }
 
 // Completed reports whether the device has finished w without an error.
@@ -36,7 +52,9 @@ func (w *Write) Completed() bool { return w.completed != 0 }
 
 // Sched is the queue of one disk.
 type Sched struct {
-	disk disk.Disk
+	disk    disk.Disk
+	buffers *disk.Buffers // where the bytes of appended writes come from and go back to
+	limits  Limits
 
 	inFlight []*Write // slot i has Tag i+1; nil slots are free
 	writes   int      // writes in flight
@@ -49,19 +67,49 @@ type Sched struct {
 
 	epoch uint32
 	err   error // the failure that ended the epoch; nil while all is well
+
+	appends  []appended // neither durable nor failed, in the order of Append
+	waiting  int        // those of appends that have not been issued
+	last     uint64     // number of the newest append
+	failures []failure  // what is known of numbers that failed, ascending
+	stats    Stats
+
+	batches  []*batch // every batch there is
+	spare    []*batch // those that nobody uses
+	building []*batch // what Issue is about to submit
 }
 
-// New returns a scheduler with nothing in flight. It does not own d.
-func New(d disk.Disk) *Sched {
+// Limits bound what Issue makes of appended writes.
+type Limits struct {
+	CoalesceBytes int // the largest request that neighbours are joined to; a single write may be larger. 0: 1 MiB
+}
+
+const defaultCoalesce = 1 << 20
+
+// New returns a scheduler with nothing in flight. It owns neither d nor b.
+func New(d disk.Disk, b *disk.Buffers) *Sched {
 	s := new(Sched)
-	s.Reset(d)
+	s.Reset(d, b)
 	return s
 }
 
-// Reset makes s as New does, reusing its memory. Nothing of it is in flight.
-func (s *Sched) Reset(d disk.Disk) {
+// Reset makes s as New does, reusing its memory. Nothing of it is in flight. Buffers that s still holds are not put back, and
+// dependencies on its earlier appends lose their meaning.
+func (s *Sched) Reset(d disk.Disk, b *disk.Buffers) {
 	clear(s.inFlight)
-	*s = Sched{disk: d, inFlight: s.inFlight}
+	clear(s.appends)
+	*s = Sched{
+		disk: d, buffers: b, limits: Limits{CoalesceBytes: defaultCoalesce}, inFlight: s.inFlight,
+		appends: s.appends[:0], failures: s.failures[:0], batches: s.batches, spare: append(s.spare[:0], s.batches...), building: s.building[:0],
+	}
+}
+
+// SetLimits changes the limits from the next Issue on.
+func (s *Sched) SetLimits(l Limits) {
+	if l.CoalesceBytes == 0 {
+		l.CoalesceBytes = defaultCoalesce
+	}
+	s.limits = l
 }
 
 // Disk returns the disk below.
@@ -70,10 +118,10 @@ func (s *Sched) Disk() disk.Disk { return s.disk }
 // Err returns the failure that ended the epoch, nil if none did.
 func (s *Sched) Err() error { return s.err }
 
-// Idle reports whether nothing is in flight.
+// Idle reports whether nothing is in flight. Appended writes may be waiting.
 func (s *Sched) Idle() bool { return s.writes == 0 && !s.flushing }
 
-// Writes returns how many writes are in flight.
+// Writes returns how many writes are in flight; joined ones count as one.
 func (s *Sched) Writes() int { return s.writes }
 
 // Durable reports whether w will survive any crash.
@@ -89,6 +137,11 @@ func (s *Sched) Undurable() bool {
 // Submit hands a write of p at off bytes to the disk. p and w belong to the scheduler until w is durable or the epoch ends.
 // It panics if the write overlaps one in flight (S1).
 func (s *Sched) Submit(w *Write, p []byte, off int64) {
+	w.batch = nil
+	s.submit(w, p, off)
+}
+
+func (s *Sched) submit(w *Write, p []byte, off int64) {
 	slot := -1
 	for i, o := range s.inFlight {
 		if o == nil {
@@ -137,6 +190,8 @@ func (s *Sched) Reap() bool {
 	s.writes--
 	w.request.Data = nil
 	switch {
+	case w.batch != nil && w.batch.members == 0:
+		s.retire(w.batch) // its writes failed while the disk had them
 	case w.epoch != s.epoch:
 	case r.Err != nil:
 		s.fail(&fault.IO{Op: "write", Offset: r.Off, Err: r.Err})
@@ -154,6 +209,7 @@ func (s *Sched) flushed(err error) {
 		s.fail(&fault.IO{Op: "flush", Err: err})
 	case s.err == nil:
 		s.durable = s.covering
+		s.settle()
 	}
 }
 
@@ -161,5 +217,6 @@ func (s *Sched) flushed(err error) {
 func (s *Sched) fail(err error) {
 	if s.err == nil {
 		s.err = err
+		s.abandon(err)
 	}
 }
