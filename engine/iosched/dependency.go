@@ -11,13 +11,19 @@ const (
 
 func (s State) String() string { return [...]string{"pending", "persistent", "failed"}[s] }
 
-// Watermark tells how far a sequence of numbered writes is persistent. The log is one: its mutations become persistent in
-// order, so one number says it all.
+// Watermark tells how far a sequence of numbered writes is persistent. The log is one: its units become persistent in order, so
+// one number stands for all below it.
 type Watermark interface {
 	// StateOf returns the state of number n. Number 0 is always persistent.
 	StateOf(n uint64) State
 	// ErrOf returns why n failed, nil if it did not.
 	ErrOf(n uint64) error
+}
+
+// Unordered is a Watermark whose numbers become persistent in any order, such as a Sched: each stands for itself alone.
+type Unordered interface {
+	Watermark
+	Unordered()
 }
 
 // Dependency stands for the persistence of one or several writes. It is a small value: copy it, compare it only through its
@@ -49,20 +55,32 @@ func (d Dependency) Err() error {
 	return d.mark.ErrOf(d.number)
 }
 
-// And returns the dependency on both d and e.
+// And returns the dependency on both d and e. It allocates unless one of them implies the other as far as is known by now.
 func (d Dependency) And(e Dependency) Dependency {
 	switch {
 	case d.mark == nil:
 		return e
 	case e.mark == nil:
 		return d
-	case d.mark == e.mark:
+	case d == e:
+		return d
+	case d.mark == e.mark && !d.unordered():
 		return Dependency{d.mark, max(d.number, e.number)}
+	case d.unordered() && d.Persistent():
+		return e
+	case e.unordered() && e.Persistent():
+		return d
 	}
 	return Dependency{pair{d, e}, 1}
 }
 
-// pair is the conjunction of dependencies on different watermarks: failed if one is, persistent if both are.
+// unordered reports whether d's number stands for itself alone.
+func (d Dependency) unordered() bool {
+	_, yes := d.mark.(Unordered)
+	return yes
+}
+
+// pair is the conjunction of two dependencies: failed if one is, persistent if both are. Its number says nothing.
 type pair struct{ a, b Dependency }
 
 func (p pair) StateOf(uint64) State {
@@ -75,6 +93,8 @@ func (p pair) StateOf(uint64) State {
 	}
 	return Pending
 }
+
+func (p pair) Unordered() {}
 
 func (p pair) ErrOf(uint64) error {
 	if err := p.a.Err(); err != nil {

@@ -1,6 +1,9 @@
 package iosched
 
-var _ Watermark = (*Sched)(nil)
+var _ Unordered = (*Sched)(nil)
+
+// Unordered says that a later append may be persistent before an earlier one.
+func (s *Sched) Unordered() {}
 
 // failure is a range of appends that failed for one reason.
 type failure struct {
