@@ -2,6 +2,7 @@ package extent
 
 import (
 	"hash/crc32"
+	"math/bits"
 
 	"github.com/shardproof/shardproof/engine/fault"
 )
@@ -16,14 +17,18 @@ type Place struct {
 // At returns the place off bytes behind p.
 func (p Place) At(off int) Place { p.Offset += uint32(off); return p }
 
-// CRC begins a checksum at place p, extent 4 bytes, generation 8, offset 4, and continues it over b.
+// CRC returns the checksum of b at place p: the CRC-32C of extent 4 bytes, generation 8, offset 4, and b, masked.
+//
+// The mask is there because checksums lie in what other checksums cover: frames in a unit, for one. A CRC is linear, so the CRC
+// of bytes that end with their own CRC does not depend on them: without a mask, a torn unit in which a block of whole frames is
+// that of an earlier unit at the same place would have the checksum of the intact one. The sum breaks the linearity.
 func (p Place) CRC(b []byte) uint32 {
 	crc := ^uint32(0)
 	crc = crcWord(crc, uint32(p.Extent))
 	crc = crcWord(crc, uint32(p.Generation))
 	crc = crcWord(crc, uint32(p.Generation>>32))
 	crc = crcWord(crc, p.Offset)
-	return crc32.Update(^crc, castagnoli, b)
+	return bits.RotateLeft32(crc32.Update(^crc, castagnoli, b), 17) + 0xa282ead8
 }
 
 // crcWord continues the inner state of a CRC-32C over the four bytes of w, lowest first. It saves the buffer that
