@@ -6,7 +6,7 @@ import (
 )
 
 // GeneratorVersion goes up whenever any seed of any profile gives another sequence than before; a test pins a hash.
-const GeneratorVersion = 1
+const GeneratorVersion = 2
 
 // MixSeed returns the seed of sequence number n of a run. It depends on nothing else, so any number of workers, shards and
 // machines generate the same set.
@@ -249,6 +249,9 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 	args := kinds[kind].Args
 	for i := range args {
 		a := &args[i]
+		if !a.in(g.Profile.Suite) {
+			continue
+		}
 		switch a.Role {
 		case RoleKey:
 			o.Key = g.base + KeyID(g.key(kind, r))
@@ -261,9 +264,13 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 			o.Set(a.Field, uint64(g.size()))
 		case RoleFill:
 			o.Set(a.Field, uint64(g.fillOf(o)))
+		case RoleFlag, RoleWord:
+			o.Set(a.Field, a.Default+uint64(scale16(r>>24, uint32(a.Draw-a.Default)+1)))
+		case RoleExtent:
+			o.Set(a.Field, uint64(scale16(r>>32, uint32(a.Draw)+1)))
 		case RoleDep:
 			o.Set(a.Field, g.dep(a, kind, r))
-		case RoleCount:
+		case RoleCount, RolePick, RoleAfterPick, RoleOffset, RoleRange:
 			// Small counts are likelier: the smaller of two draws.
 			n := uint32(a.Draw-a.Default) + 1
 			o.Set(a.Field, a.Default+uint64(min(scale16(r>>32, n), scale16(r>>47, n))))

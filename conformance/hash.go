@@ -20,8 +20,8 @@ func (s *Sequence) Hash() uint64 {
 	}
 	for i := range s.Ops {
 		o := &s.Ops[i]
-		h = hashWord(h, uint64(o.Kind)|uint64(o.Key)<<8|uint64(o.Len)<<24)
-		h = hashWord(h, uint64(o.Fill))
+		h = hashWord(h, uint64(o.Kind)|uint64(o.Key)<<8|uint64(o.Len)<<24|uint64(o.Which)<<56)
+		h = hashWord(h, uint64(o.Fill)|uint64(o.Off)<<32)
 		h = hashWord(h, o.Choice)
 	}
 	return mix64(h)

@@ -1,11 +1,13 @@
 package conformance
 
-// Opset is the version of the operation alphabet, written into every sequence file. It goes up when a kind or an argument is
-// added; what an older file means never changes.
-const Opset = 1
+import "slices"
+
+// Opset is the version of the operation alphabet. It goes up when kinds, arguments, options or words are added; what an older
+// file means never changes. A sequence file names the first version that has all it uses.
+const Opset = 2
 
 // Suites are the names a sequence may be run under; each has one Executor.
-var Suites = []string{"kv"}
+var Suites = []string{"kv", "extent", "chunk", "index"}
 
 // Group is what a kind is for. Profiles, phases and the reducer treat the kinds of a group alike.
 type Group uint8
@@ -46,6 +48,8 @@ const (
 	NeedUnflushed      // a mutation since the memtable was written
 	NeedUnchecked      // a mutation since the last audit
 	NeedReopen         // a mutation since the store was opened
+	NeedGarbage        // a mutation since space was reclaimed
+	NeedPinned         // an extent that is pinned
 	needCount
 )
 
@@ -66,6 +70,8 @@ const (
 	FieldKey Field = iota + 1
 	FieldLen
 	FieldFill
+	FieldOff
+	FieldWhich
 	FieldChoice
 )
 
@@ -73,30 +79,44 @@ const (
 type Role uint8
 
 const (
-	RoleKey   Role = iota + 1 // the key the operation is about; a bare word after the kind
-	RoleAfter                 // a key to start after, or NoKey
-	RoleSize                  // bytes of a value; written in page terms, see AppendSize
-	RoleFill                  // contents of a value; see AppendValue
-	RoleDep                   // a mutation, counted back from the newest, modulo how many there are
-	RoleCount                 // a number of things; the smaller the simpler
+	RoleKey       Role = iota + 1 // the key the operation is about; a bare word after the kind
+	RoleAfter                     // a key to start after, or NoKey
+	RoleSize                      // bytes of a value; written in page terms, see AppendSize
+	RoleFill                      // contents of a value; see AppendValue
+	RoleDep                       // a mutation, counted back from the newest, modulo how many there are
+	RoleCount                     // a number of things; the smaller the simpler
+	RoleOffset                    // where in a value to begin; written like a size
+	RoleRange                     // bytes of a part of a value; written like a size
+	RolePick                      // an append or a chunk, counted back from the newest, modulo how many there are
+	RoleAfterPick                 // 0: none; else as RolePick, counted from 1
+	RoleExtent                    // an extent, modulo how many the operation may be about
+	RoleFlag                      // 0 or 1
+	RoleWord                      // one of Words
 )
 
 // Arg is one argument of a kind.
 type Arg struct {
 	Field   Field
 	Role    Role
-	Name    string // in text; a RoleKey has none
-	Default uint64 // not written; also the simplest value
-	Max     uint64 // the largest value a file may hold
-	Draw    uint64 // the generator draws Default..Draw where the role leaves it the choice
+	Name    string   // in text; a RoleKey has none
+	Default uint64   // not written; also the simplest value
+	Max     uint64   // the largest value a file may hold
+	Draw    uint64   // the generator draws Default..Draw where the role leaves it the choice
+	Since   int      // the first opset that has it, where the kind is older; else 0
+	Suites  []string // where it may stand; nil: wherever the kind may
+	Words   []string // of a RoleWord, by value
 }
+
+// in reports whether the argument may stand in a sequence of suite.
+func (a *Arg) in(suite string) bool { return a.Suites == nil || slices.Contains(a.Suites, suite) }
 
 // Bounds of what a file may hold, so that reading one takes bounded memory and so does running it.
 const (
 	ValueBytesMax = 1 << 24    // bytes of one value
-	FillMax       = 0xffffff00 // fills from here up are reserved for contents with a meaning, such as a whole frame
+	FillMax       = 0xffffff00 // fills from here up stand for contents with a meaning and have names, see FillNames
 	depMax        = 1 << 16
 	countMax      = 1 << 16
+	pickMax       = 1 << 16
 )
 
 // KindInfo describes a kind. Everything that is not the meaning of an operation is driven by this table: parsing, printing,
@@ -112,64 +132,6 @@ type KindInfo struct {
 	Settles needs  // the needs that are used up once it is done
 	Simpler []Kind // what the reducer tries in its place, simplest first; each of smaller Rank
 	Doc     string // one sentence
-}
-
-var kv = []string{"kv"}
-
-var (
-	argKey  = Arg{Field: FieldKey, Role: RoleKey, Max: uint64(NoKey) - 1}
-	argLen  = Arg{Field: FieldLen, Role: RoleSize, Name: "len", Max: ValueBytesMax}
-	argFill = Arg{Field: FieldFill, Role: RoleFill, Name: "fill", Max: FillMax - 1}
-	argDep  = Arg{Field: FieldChoice, Role: RoleDep, Name: "dep", Max: depMax, Draw: 31}
-)
-
-var kinds = [kindCount]KindInfo{
-	KindNone: {Name: "none", Doc: "Nothing."},
-	KindGet: {Name: "get", Suites: kv, Since: 1, Group: GroupRead, Rank: 1,
-		Needs: NeedLive,
-		Args:  []Arg{argKey},
-		Doc:   "Read a shard: its bytes, or not found."},
-	KindPoll: {Name: "poll", Suites: kv, Since: 1, Group: GroupRead, Rank: 2,
-		Needs: NeedMutation,
-		Args:  []Arg{argDep},
-		Doc:   "Ask whether the dependency of a mutation is persistent; 0 is the newest. Nothing if there was none."},
-	KindList: {Name: "list", Suites: kv, Since: 1, Group: GroupRead, Rank: 3,
-		Needs: NeedLive,
-		Args: []Arg{
-			{Field: FieldKey, Role: RoleAfter, Name: "after", Default: uint64(NoKey), Max: uint64(NoKey) - 1},
-			{Field: FieldLen, Role: RoleCount, Name: "limit", Max: countMax, Draw: 9},
-		},
-		Doc: "Read one page of shard ids above after; limit 0 is all of them."},
-	KindPut: {Name: "put", Suites: kv, Since: 1, Group: GroupMutate, Rank: 4,
-		Args: []Arg{argKey, argLen, argFill},
-		Doc:  "Store a shard."},
-	KindDelete: {Name: "delete", Suites: kv, Since: 1, Group: GroupMutate, Rank: 5,
-		Needs: NeedLive,
-		Args:  []Arg{argKey}, Simpler: []Kind{KindPut},
-		Doc: "Remove a shard."},
-	KindPump: {Name: "pump", Suites: kv, Since: 1, Group: GroupPersist, Rank: 6,
-		Needs: NeedUnsynced,
-		Args:  []Arg{{Field: FieldLen, Role: RoleCount, Name: "n", Default: 1, Max: countMax, Draw: 4}},
-		Doc:   "Let up to n requests of the disk complete."},
-	KindWait: {Name: "wait", Suites: kv, Since: 1, Group: GroupPersist, Rank: 7,
-		Needs: NeedUnsynced,
-		Args:  []Arg{argDep}, Simpler: []Kind{KindPump},
-		Doc: "Wait until a mutation is persistent; 0 is the newest. Nothing if there was none."},
-	KindSync: {Name: "sync", Suites: kv, Since: 1, Group: GroupPersist, Rank: 8,
-		Needs: NeedUnsynced, Settles: needsOf(NeedUnsynced),
-		Simpler: []Kind{KindWait},
-		Doc:     "Wait until every mutation is persistent."},
-	KindFlush: {Name: "flush", Suites: kv, Since: 1, Group: GroupMaintain, Rank: 9,
-		Needs: NeedUnflushed, Settles: needsOf(NeedUnsynced, NeedUnflushed),
-		Simpler: []Kind{KindSync},
-		Doc:     "Write the memtable into a sorted run."},
-	KindCheck: {Name: "check", Suites: kv, Since: 1, Group: GroupMaintain, Rank: 10,
-		Needs: NeedUnchecked, Settles: needsOf(NeedUnchecked),
-		Doc: "Let the store audit itself."},
-	KindReboot: {Name: "reboot", Suites: kv, Since: 1, Group: GroupReboot, Rank: 11,
-		Needs: NeedReopen, Settles: needsOf(NeedUnsynced, NeedUnflushed, NeedReopen),
-		Simpler: []Kind{KindSync, KindFlush},
-		Doc:     "Close cleanly and open again."},
 }
 
 // Info returns the description of k.
@@ -193,14 +155,7 @@ func KindNamed(name string) (Kind, bool) {
 }
 
 // In reports whether the kind may stand in a sequence of suite.
-func (i *KindInfo) In(suite string) bool {
-	for _, s := range i.Suites {
-		if s == suite {
-			return true
-		}
-	}
-	return false
-}
+func (i *KindInfo) In(suite string) bool { return slices.Contains(i.Suites, suite) }
 
 // arg returns the kind's argument of that role, or nil.
 func (i *KindInfo) arg(r Role) *Arg {
@@ -231,6 +186,10 @@ func (o *Op) Get(f Field) uint64 {
 		return uint64(o.Len)
 	case FieldFill:
 		return uint64(o.Fill)
+	case FieldOff:
+		return uint64(o.Off)
+	case FieldWhich:
+		return uint64(o.Which)
 	case FieldChoice:
 		return o.Choice
 	}
@@ -246,6 +205,10 @@ func (o *Op) Set(f Field, v uint64) {
 		o.Len = uint32(v)
 	case FieldFill:
 		o.Fill = uint32(v)
+	case FieldOff:
+		o.Off = uint32(v)
+	case FieldWhich:
+		o.Which = uint8(v)
 	case FieldChoice:
 		o.Choice = v
 	default:

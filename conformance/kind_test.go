@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/stretchr/testify/require"
 )
 
@@ -28,7 +29,7 @@ func TestKindTableIsWhole(t *testing.T) {
 			require.NotZero(t, i.Group)
 			for _, simpler := range i.Simpler {
 				require.Less(t, simpler.Info().Rank, i.Rank, "simpler kinds have a smaller rank")
-				require.Subset(t, simpler.Info().Suites, i.Suites)
+				require.True(t, slices.ContainsFunc(i.Suites, simpler.Info().In), "%v may stand nowhere where %v does", simpler, k)
 			}
 			used := map[Field]bool{}
 			for n, a := range i.Args {
@@ -36,6 +37,10 @@ func TestKindTableIsWhole(t *testing.T) {
 				used[a.Field] = true
 				require.Equal(t, a.Role == RoleKey, a.Name == "", "keys alone have no name")
 				require.True(t, a.Name != "" || n == 0, "the bare word comes first")
+				require.Subset(t, i.Suites, a.Suites)
+				require.Equal(t, a.Role == RoleWord, a.Words != nil)
+				require.True(t, a.Words == nil || a.Max == uint64(len(a.Words)-1), "each word has a number")
+				require.LessOrEqual(t, a.Draw, a.Max)
 				o := NewOp(k)
 				o.Set(a.Field, a.Max)
 				require.Equal(t, a.Max, o.Get(a.Field), "the field holds the largest value")
@@ -46,11 +51,35 @@ func TestKindTableIsWhole(t *testing.T) {
 
 // The numbers and names are part of every file and fuzz input: this list only grows.
 func TestKindNumbersAreStable(t *testing.T) {
-	stable := []string{"none", "get", "poll", "list", "put", "delete", "pump", "wait", "sync", "flush", "check", "reboot"}
+	stable := []string{"none", "get", "poll", "list", "put", "delete", "pump", "wait", "sync", "flush", "check", "reboot",
+		"head", "getrange", "compact", "reclaim", "superblock", "scrub", "stat", "fill", "drain",
+		"append", "read", "release", "pin", "unpin", "describe",
+		"putchunk", "getchunk", "stale", "forget",
+		"insert", "remove", "lookup", "scan", "move"}
 	for k, name := range stable {
 		require.Equal(t, name, Kind(k).String())
 	}
 	require.Len(t, kinds, len(stable))
+}
+
+// Words are numbers in memory, so their lists only grow, too.
+func TestWordsAreStable(t *testing.T) {
+	require.Equal(t, []string{"runs", "metadata", "copies"}, OwnerNames)
+	require.Equal(t, []string{"offset", "block", "shorter", "longer", "generation", "extent", "pointer", "zero"}, ForgeryNames)
+	require.Equal(t, []string{"magic", "frames", "locators"}, FillNames)
+	require.Len(t, meaning, len(FillNames))
+}
+
+func TestValuesWithAMeaningLookLikeWhatAStoreWrites(t *testing.T) {
+	v := AppendValue(nil, 1000, FillMagic)
+	require.Equal(t, "SfrmSUntSppgSfrm", string(v[:16]))
+	v = AppendValue(nil, 1000, FillFrames)
+	for i := range uint32(6) { // as the first value of extent 3
+		h, err := chunk.DecodeHeader(v[128*i:], chunk.Place{Extent: 3, Generation: 1, Offset: 128 * (i + 1)})
+		require.NoError(t, err)
+		require.Equal(t, ShardIDOf(KeyID(i)), h.ID)
+	}
+	require.Len(t, AppendValue(nil, 17, FillLocators), 17)
 }
 
 func TestKeysHaveDistinctIDs(t *testing.T) {

@@ -141,8 +141,7 @@ func (x *KV) execute() {
 func (x *KV) step(op *Op) {
 	x.op = op
 	x.got, x.want, x.effect = answer{}, answer{}, true
-	x.trace.Word(uint64(op.Kind) | uint64(op.Key)<<8 | uint64(op.Len)<<24)
-	x.trace.Word(uint64(op.Fill)<<32 ^ op.Choice)
+	x.trace.Op(op)
 	x.apply(op)
 	x.got.trace(&x.trace)
 	x.stats.Operations++

@@ -4,7 +4,7 @@ package conformance
 // inputs hold them.
 type Kind uint8
 
-// The kinds of the kv suite, simple before complex: the reducer prefers the smaller number.
+// The kinds, in the order in which they came. Which suites have them, and which the reducer prefers, is in their table.
 const (
 	KindNone   Kind = iota // does nothing; never printed
 	KindGet                // get KEY: the bytes of a shard, or not found
@@ -18,6 +18,34 @@ const (
 	KindFlush              // flush: write the memtable into a sorted run
 	KindCheck              // check: the store audits itself
 	KindReboot             // reboot: close cleanly, open again
+
+	KindHead       // head KEY: the size of a shard
+	KindGetRange   // getrange KEY off=N len=N: some bytes of a shard
+	KindCompact    // compact [start=1]: one step of merging runs
+	KindReclaim    // reclaim [start=1] | reclaim extent=N: move what lives out of an extent, free it
+	KindSuperblock // superblock: write the table of extents
+	KindScrub      // scrub: read and check all there is
+	KindStat       // stat: the figures of space
+	KindFill       // fill len=N: put fresh shards until the store is full
+	KindDrain      // drain: delete everything, then flush, compact and reclaim until nothing changes
+
+	KindAppend   // append owner=W len=N fill=N dep=N: bytes at the end of an extent
+	KindRead     // read pick=N off=N len=N: bytes of an append
+	KindRelease  // release extent=N: free it
+	KindPin      // pin extent=N: keep it from being released
+	KindUnpin    // unpin extent=N
+	KindDescribe // describe extent=N: owner, generation, pointer
+
+	KindPutChunk // putchunk len=N fill=N: a frame
+	KindGetChunk // getchunk pick=N: its header and bytes
+	KindStale    // stale pick=N how=W: a locator that is almost that of a chunk
+	KindForget   // forget pick=N: nothing refers to it any more
+
+	KindInsert // insert KEY fill=N: a new entry of a shard
+	KindRemove // remove KEY: a tombstone
+	KindLookup // lookup KEY: the entry of a shard
+	KindScan   // scan after=KEY limit=N: one page of entries
+	KindMove   // move KEY: the chunk of a shard gets another place
 	kindCount
 )
 
@@ -29,12 +57,14 @@ const NoKey KeyID = 0xffff
 
 // Op is one operation, as data: 24 bytes, comparable, no pointers. Which fields a kind uses is in its KindInfo; the others are
 // zero (keys: NoKey). Choices are relative and total, so that an operation stays meaningful when others are removed: Choice
-// counts mutations back from the newest, modulo how many there are.
+// counts mutations, appends or chunks back from the newest, or extents from the first, modulo how many there are.
 type Op struct {
 	Kind   Kind
+	Which  uint8 // one of a few words, or a flag
 	Key    KeyID
 	Len    uint32 // bytes of a value; for list the limit, for pump the count
 	Fill   uint32 // a value's contents are a function of (Len, Fill); see AppendValue
+	Off    uint32 // where in a value to begin
 	Choice uint64
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -55,6 +56,7 @@ type parser struct {
 	text []byte // what is left; starts at the current line
 	seq  *Sequence
 
+	opset   int    // as the suite line says
 	line    int    // number of the current line
 	rest    []byte // of the current line, without its comment
 	column  int    // of rest[0], from 0
@@ -258,6 +260,7 @@ func (p *parser) suite() error {
 	if err == nil && (v == 0 || v > Opset) {
 		return p.errorf("opset %d; this program reads 1..%d", v, Opset)
 	}
+	p.opset = int(v)
 	return err
 }
 
@@ -274,6 +277,9 @@ func (p *parser) options() error {
 			return p.errorf("option %s stands twice", name)
 		}
 		seen |= 1 << o
+		if options[o].Since > p.opset {
+			return p.errorf("option %s came with opset %d", name, options[o].Since)
+		}
 		v, err := p.value(name, value, uint64(options[o].Max))
 		if err != nil {
 			return err
@@ -393,6 +399,9 @@ func (p *parser) op() error {
 	if !info.In(p.seq.Suite) {
 		return p.errorf("%s is no operation of suite %s", info.Name, p.seq.Suite)
 	}
+	if info.Since > p.opset {
+		return p.errorf("%s came with opset %d", info.Name, info.Since)
+	}
 	if len(p.seq.Ops) >= OpsMax {
 		return p.errorf("more than %d operations", OpsMax)
 	}
@@ -401,8 +410,11 @@ func (p *parser) op() error {
 	for p.next() {
 		name, value := p.pair()
 		i := slices.IndexFunc(info.Args, func(a Arg) bool { return a.Name == string(name) })
-		if i < 0 {
+		if i < 0 || !info.Args[i].in(p.seq.Suite) {
 			return p.errorf("%s has no argument %s", info.Name, quoteWord(p.word))
+		}
+		if info.Args[i].Since > p.opset {
+			return p.errorf("argument %s came with opset %d", name, info.Args[i].Since)
 		}
 		if seen>>i&1 != 0 {
 			return p.errorf("argument %s stands twice", quoteWord(p.word))
@@ -428,8 +440,18 @@ func (p *parser) argument(a *Arg, value []byte) (uint64, error) {
 	case RoleKey, RoleAfter:
 		k, err := p.keyID(value)
 		return uint64(k), err
-	case RoleSize:
+	case RoleSize, RoleOffset, RoleRange:
 		return p.size(value, a.Max)
+	case RoleWord:
+		if i := slices.Index(a.Words, string(value)); i >= 0 {
+			return uint64(i), nil
+		}
+		return 0, p.errorf("%s is %s, not one of %s", a.Name, quoteWord(value), strings.Join(a.Words, ", "))
+	case RoleFill:
+		if i := slices.Index(FillNames, string(value)); i >= 0 && p.opset >= 2 {
+			return FillMax + uint64(i), nil
+		}
+		return p.value([]byte(a.Name), value, FillMax-1)
 	}
 	return p.value([]byte(a.Name), value, a.Max)
 }

@@ -5,7 +5,7 @@ import "strconv"
 // The text of a sequence, as kept in .seq files:
 //
 //	conformance-seq 1
-//	suite kv opset 1
+//	suite kv opset 1                            the first that has all that follows
 //	options page=4 reorder=1                    only what is not at its default
 //	origin seed=0x5eed number=1204331           provenance; never used for replay
 //	fail at=3 property=EQ op=get field=value    what it showed when it was written
@@ -40,7 +40,7 @@ func (s *Sequence) AppendText(dst []byte) []byte {
 	dst = append(dst, "suite "...)
 	dst = append(dst, s.Suite...)
 	dst = append(dst, " opset "...)
-	dst = strconv.AppendInt(dst, Opset, 10)
+	dst = strconv.AppendInt(dst, int64(s.opset()), 10)
 	dst = c.endLine(dst, PlaceSuite)
 
 	dst = c.above(dst, PlaceOptions)
@@ -76,6 +76,30 @@ func (s *Sequence) AppendText(dst []byte) []byte {
 	return c.above(dst, len(s.Ops))
 }
 
+// opset returns the first version of the alphabet that has everything s uses.
+func (s *Sequence) opset() int {
+	v := 1
+	for o := range optionCount {
+		if s.Config.values[o] != options[o].Default {
+			v = max(v, options[o].Since)
+		}
+	}
+	for i := range s.Ops {
+		o := &s.Ops[i]
+		info := &kinds[o.Kind]
+		v = max(v, info.Since)
+		for a := range info.Args {
+			if o.Get(info.Args[a].Field) != info.Args[a].Default {
+				v = max(v, info.Args[a].Since)
+			}
+		}
+		if o.Fill >= FillMax {
+			v = max(v, 2)
+		}
+	}
+	return v
+}
+
 // String returns the canonical text of s.
 func (s *Sequence) String() string { return string(s.AppendText(nil)) }
 
@@ -103,8 +127,16 @@ func (o *Op) AppendText(dst []byte, page uint32) []byte {
 		switch a.Role {
 		case RoleKey, RoleAfter:
 			dst = appendKey(dst, KeyID(v))
-		case RoleSize:
+		case RoleSize, RoleOffset, RoleRange:
 			dst = AppendSize(dst, uint32(v), page)
+		case RoleWord:
+			dst = append(dst, a.Words[v]...)
+		case RoleFill:
+			if v >= FillMax {
+				dst = append(dst, FillNames[v-FillMax]...)
+				continue
+			}
+			fallthrough
 		default:
 			dst = strconv.AppendUint(dst, v, 10)
 		}

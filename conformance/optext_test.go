@@ -84,13 +84,93 @@ func TestPrintingHasOneFormForEachSequence(t *testing.T) {
 // head is the shortest header.
 const head = "conformance-seq 1\nsuite kv opset 1\n"
 
+// head2 is that of the second alphabet.
+const head2 = "conformance-seq 1\nsuite kv opset 2\n"
+
+// samples use every kind of the other suites, and what the second alphabet added to the first suite.
+var samples = []string{
+	`conformance-seq 1
+suite kv opset 2
+options cache=1 indexcache=2 fanout=8 trigger=1 filterbits=0 partsize=8
+put     k0 len=40p+1 fill=frames
+put     k1 len=1p-1 fill=magic
+put     k2 len=20 fill=locators
+head    k0
+getrange k0 off=1p-1 len=2p+2
+flush   start=1
+compact
+compact start=1
+reclaim
+reclaim start=1
+superblock
+scrub
+stat
+fill    len=1p
+drain
+`, `conformance-seq 1
+suite extent opset 2
+append
+append  owner=metadata len=2p fill=3 dep=1
+read    pick=1
+read    off=1p len=7
+pin     extent=3
+release extent=3
+unpin
+describe extent=11
+superblock
+pump    n=3
+sync
+poll    dep=2
+check
+reboot
+`, `conformance-seq 1
+suite chunk opset 2
+putchunk len=1p-15 fill=2
+getchunk
+stale   pick=3
+stale   how=pointer
+forget
+reclaim extent=2
+pump
+sync
+check
+reboot
+`, `conformance-seq 1
+suite index opset 2
+insert  k3 fill=9
+remove  k3
+lookup  k3
+scan
+scan    after=k1 limit=4
+move    k3
+flush
+compact
+check
+reboot
+`}
+
+func TestEveryKindOfEverySuiteParsesAndPrintsTheSame(t *testing.T) {
+	for _, text := range samples {
+		require.Equal(t, text, mustParse(t, text).String())
+	}
+}
+
+func TestASequenceNamesTheFirstOpsetThatHasItAll(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"get k0", "opset 1"}, {"flush start=0", "opset 1"}, {"options cache=8\nflush", "opset 1"},
+		{"flush start=1", "opset 2"}, {"options cache=1\nflush", "opset 2"}, {"put k0 fill=magic", "opset 2"}, {"stat", "opset 2"},
+	} {
+		require.Contains(t, mustParse(t, head2+c.in).String(), c.want, c.in)
+	}
+}
+
 func TestUnknownWordsAreErrorsWithLineAndColumn(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"empty", "", "line 1, column 1: the text ends before the conformance-seq line"},
 		{"no suite", "conformance-seq 1\n", "line 2, column 1: the text ends before the suite line"},
 		{"not ours", "package main", `line 1, column 1: the first line must be "conformance-seq 1"`},
 		{"newer format", "conformance-seq 2", "line 1, column 17: format version 2; this program reads 1"},
-		{"newer opset", "conformance-seq 1\nsuite kv opset 9", "line 2, column 16: opset 9; this program reads 1..1"},
+		{"newer opset", "conformance-seq 1\nsuite kv opset 9", "line 2, column 16: opset 9; this program reads 1..2"},
 		{"no opset", "conformance-seq 1\nsuite kv", "line 2, column 9: opset is missing"},
 		{"suite", "conformance-seq 1\nsuite vk opset 1", `line 2, column 7: unknown suite "vk"`},
 		{"order", "conformance-seq 1\norigin x", "line 2, column 1: the suite line must come next"},
@@ -114,6 +194,15 @@ func TestUnknownWordsAreErrorsWithLineAndColumn(t *testing.T) {
 		{"negative size", head + "put k0 len=1p-129", `line 3, column 8: "1p-129" is not a size such as 17 or 6p-1, within 0..16777216 bytes`},
 		{"large size", head + "put k0 len=999999999p", `line 3, column 8: "999999999p" is not a size such as 17 or 6p-1, within 0..16777216 bytes`},
 		{"reserved fill", head + "put k0 fill=4294967295", `line 3, column 8: fill is "4294967295", not a number within 0..4294967039`},
+		{"word of a newer opset", head + "put k0 fill=magic", `line 3, column 8: fill is "magic", not a number within 0..4294967039`},
+		{"newer operation", head + "head k0", "line 3, column 1: head came with opset 2"},
+		{"newer argument", head + "flush start=1", "line 3, column 7: argument start came with opset 2"},
+		{"newer option", head + "options cache=1", "line 3, column 9: option cache came with opset 2"},
+		{"operation of another suite", head2 + "release", "line 3, column 1: release is no operation of suite kv"},
+		{"argument of another suite", head2 + "reclaim extent=1", `line 3, column 9: reclaim has no argument "extent=1"`},
+		{"flag", head2 + "flush start=2", `line 3, column 7: start is "2", not a number within 0..1`},
+		{"word", strings.Replace(head2, "kv", "extent", 1) + "append owner=me",
+			`line 3, column 8: owner is "me", not one of runs, metadata, copies`},
 		{"long number", head + "poll dep=18446744073709551617", `line 3, column 6: dep is "18446744073709551617", not a number within 0..65536`},
 		{"fail without property", head + "fail at=1\nsync", "line 3, column 10: the fail line needs at and property"},
 		{"fail beyond the end", head + "fail at=2 property=EQ\nsync", "line 3, column 1: the sequence has no operation 2"},
@@ -174,8 +263,10 @@ func TestParseTakesMemoryInProportion(t *testing.T) {
 }
 
 func TestEveryTruncationParsesOrIsRefused(t *testing.T) {
-	for n := range len(sample) {
-		conformance.CheckTextLaws(t, []byte(sample[:n]))
+	for _, text := range append(samples, sample) {
+		for n := range len(text) {
+			conformance.CheckTextLaws(t, []byte(text[:n]))
+		}
 	}
 }
 
@@ -197,6 +288,9 @@ func TestEveryFlippedByteParsesOrIsRefused(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(sample))
 	f.Add([]byte(head))
+	for _, text := range samples {
+		f.Add([]byte(text))
+	}
 	f.Add([]byte(head + "put k1 len=3p+1\nget k1"))
 	f.Add([]byte("conformance-seq 1\r\nsuite kv opset 1\r\nsync # \t\r\n"))
 	f.Add([]byte(head + "key k1 \"#\\\"\"\nfail property=\"a b\" at=end\n"))

@@ -52,12 +52,5 @@ func parseProvenance(origin string) (p provenance, ok bool) {
 	return p, ok
 }
 
-// putBytes returns how many bytes of values s puts.
-func putBytes(s *Sequence) (n uint64) {
-	for i := range s.Ops {
-		if s.Ops[i].Kind == KindPut {
-			n += uint64(s.Ops[i].Len)
-		}
-	}
-	return n
-}
+// putBytes returns how many bytes of values s writes.
+func putBytes(s *Sequence) uint64 { return valueBytes(s) }

@@ -6,7 +6,8 @@ import "slices"
 // for fewerKeys.
 func (d *reduction) simplerArguments() {
 	d.setEach(func(*Op, *Arg) bool { return true })
-	for _, r := range []Role{RoleSize, RoleFill, RoleDep, RoleCount, RoleAfter} {
+	for _, r := range []Role{RoleSize, RoleFill, RoleDep, RoleCount, RoleAfter, RoleOffset, RoleRange, RolePick, RoleAfterPick, RoleExtent,
+		RoleFlag, RoleWord} {
 		d.setEach(func(_ *Op, a *Arg) bool { return a.Role == r })
 	}
 	for _, p := range d.places() {
@@ -86,9 +87,9 @@ func (d *reduction) bringDown(places []argPlace, edges bool) {
 	}
 	v := d.value(p)
 	switch p.arg.Role {
-	case RoleSize:
+	case RoleSize, RoleOffset, RoleRange:
 		bringSizeDown(v, uint64(d.best.Config.Page()), edges, set)
-	case RoleFill:
+	case RoleFill, RoleWord:
 		for to := uint64(0); to < min(v, 4) && !set(to); to++ {
 		}
 	case RoleAfter:

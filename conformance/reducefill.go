@@ -21,17 +21,31 @@ func (d *reduction) fillBefore(enough int) {
 
 // fillTo tries best with all but the last operations replaced by values that take about that many bytes of log.
 func (d *reduction) fillTo(bytes uint32, last int) bool {
+	writer := writerOf(d.best.Suite)
+	if writer == KindNone {
+		return false
+	}
 	c := d.edit()
-	c.Ops = appendFillers(c.Ops[:0], &c.Config, bytes)
+	c.Ops = appendFillers(c.Ops[:0], writer, &c.Config, bytes)
 	c.Ops = append(c.Ops, d.best.Ops[len(d.best.Ops)-last:]...)
 	return d.try()
 }
 
-// appendFillers appends puts that take about that many bytes of log, each a unit of its own.
-func appendFillers(ops []Op, c *Config, bytes uint32) []Op {
+// writerOf returns the kind that writes a value in sequences of suite, KindNone if none does.
+func writerOf(suite string) Kind {
+	for _, k := range []Kind{KindPut, KindAppend, KindPutChunk} {
+		if kinds[k].In(suite) {
+			return k
+		}
+	}
+	return KindNone
+}
+
+// appendFillers appends writes that take about that many bytes, each a unit of its own.
+func appendFillers(ops []Op, writer Kind, c *Config, bytes uint32) []Op {
 	const around = 64 + 25 + frameOverhead // bytes of a unit with one frame, beside its value
 	for bytes > around {
-		o := NewOp(KindPut)
+		o := NewOp(writer)
 		o.Len = min(bytes-around, c.ValueMax())
 		bytes -= o.Len + around
 		ops = append(ops, o)
@@ -58,14 +72,17 @@ func (d *reduction) mergeWrites() {
 	}
 }
 
-// asOneValue returns a put of a value as long as the frames of all mutations in ops, less the frameOverhead of its own, and false if
+// asOneValue returns a write of a value as long as the frames of all mutations in ops, less the frameOverhead of its own, and false if
 // there is no such value.
 func asOneValue(s *Sequence, ops []Op) (put Op, ok bool) {
 	bytes := 0
-	put = NewOp(KindPut)
+	writer := writerOf(s.Suite)
+	if writer == KindNone {
+		return put, false
+	}
+	put = NewOp(writer)
 	for i := range ops {
-		switch ops[i].Kind {
-		case KindPut, KindDelete:
+		if info := &kinds[ops[i].Kind]; info.Group == GroupMutate && ops[i].Kind != KindFill {
 			bytes += int(ops[i].Len) + frameOverhead
 			put.Key = ops[i].Key
 		}

@@ -112,15 +112,20 @@ func (d *reduction) fewerLarger() {
 	}
 }
 
-// stepInstead tries a flush in place of each run of operations: mutations may matter only because they filled the memtable.
+// stepInstead tries a flush in place of each run of operations, a sync where there is no flush: mutations may matter only because
+// they filled the memtable.
 func (d *reduction) stepInstead() {
+	step := KindFlush
+	if !step.Info().In(d.best.Suite) {
+		step = KindSync
+	}
 	for run := len(d.best.Ops) / 2; run > 1 && len(d.best.Ops) > manyOps; run /= 2 {
 		for end := len(d.best.Ops); end >= run; end = min(end-run, len(d.best.Ops)) {
 			if d.at >= end-run && d.at < end {
 				continue
 			}
 			c := d.edit()
-			c.Ops[end-run] = NewOp(KindFlush)
+			c.Ops[end-run] = NewOp(step)
 			c.Ops = append(c.Ops[:end-run+1], c.Ops[end:]...)
 			d.try()
 		}
@@ -163,6 +168,9 @@ func (d *reduction) dropPairs() {
 func (d *reduction) simplerKinds() {
 	for i := 0; i < len(d.best.Ops); i++ {
 		for _, k := range kinds[d.best.Ops[i].Kind].Simpler {
+			if !kinds[k].In(d.best.Suite) {
+				continue
+			}
 			c := d.edit()
 			c.Ops[i] = asKind(&c.Ops[i], k)
 			if d.try() {

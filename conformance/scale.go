@@ -17,10 +17,13 @@ func (s *Sequence) scaleSizes(old, page uint32) {
 		o := &s.Ops[i]
 		args := kinds[o.Kind].Args
 		for a := range args {
-			if args[a].Role == RoleSize {
+			if args[a].Role.inPages() {
 				pages, rest := splitSize(uint32(o.Get(args[a].Field)), old)
 				o.Set(args[a].Field, uint64(min(max(int64(pages)*int64(page)+rest, 0), ValueBytesMax)))
 			}
 		}
 	}
 }
+
+// inPages reports whether arguments of that role are bytes, written in page terms.
+func (r Role) inPages() bool { return r == RoleSize || r == RoleOffset || r == RoleRange }

@@ -27,6 +27,12 @@ func (t *Trace) Word(w uint64) { t.hash = stir(t.hash, w) }
 // Bytes adds p and its length.
 func (t *Trace) Bytes(p []byte) { t.hash = stirBytes(stir(t.hash, uint64(len(p))), p) }
 
+// Op adds an operation.
+func (t *Trace) Op(o *Op) {
+	t.Word(uint64(o.Kind) | uint64(o.Key)<<8 | uint64(o.Len)<<24 | uint64(o.Which)<<56)
+	t.Word(uint64(o.Fill)<<32 ^ uint64(o.Off) ^ o.Choice<<16)
+}
+
 func stir(h, w uint64) uint64 {
 	hi, lo := bits.Mul64(h^w, traceMultiplier)
 	return (hi ^ lo) + traceIncrement

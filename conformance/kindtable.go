@@ -1,0 +1,183 @@
+package conformance
+
+// Where a kind may stand.
+var (
+	inKV     = []string{"kv"}
+	inExtent = []string{"extent"}
+	inChunk  = []string{"chunk"}
+	inIndex  = []string{"index"}
+	inAll    = []string{"kv", "extent", "chunk", "index"}
+)
+
+// Arguments that several kinds have.
+var (
+	argKey      = Arg{Field: FieldKey, Role: RoleKey, Max: uint64(NoKey) - 1}
+	argAfter    = Arg{Field: FieldKey, Role: RoleAfter, Name: "after", Default: uint64(NoKey), Max: uint64(NoKey) - 1}
+	argLimit    = Arg{Field: FieldLen, Role: RoleCount, Name: "limit", Max: countMax, Draw: 9}
+	argLen      = Arg{Field: FieldLen, Role: RoleSize, Name: "len", Max: ValueBytesMax}
+	argFill     = Arg{Field: FieldFill, Role: RoleFill, Name: "fill", Max: FillMax - 1 + uint64(len(FillNames)), Draw: 1000}
+	argDep      = Arg{Field: FieldChoice, Role: RoleDep, Name: "dep", Max: depMax, Draw: 31}
+	argOff      = Arg{Field: FieldOff, Role: RoleOffset, Name: "off", Max: ValueBytesMax, Draw: 600}
+	argRange    = Arg{Field: FieldLen, Role: RoleRange, Name: "len", Max: ValueBytesMax, Draw: 300}
+	argPick     = Arg{Field: FieldChoice, Role: RolePick, Name: "pick", Max: pickMax, Draw: 63}
+	argExtent   = Arg{Field: FieldChoice, Role: RoleExtent, Name: "extent", Max: pickMax, Draw: 23}
+	argStart    = Arg{Field: FieldWhich, Role: RoleFlag, Name: "start", Max: 1, Draw: 1, Since: 2, Suites: inKV}
+	argOwner    = Arg{Field: FieldWhich, Role: RoleWord, Name: "owner", Max: 2, Draw: 2, Words: OwnerNames}
+	argHow      = Arg{Field: FieldWhich, Role: RoleWord, Name: "how", Max: 7, Draw: 7, Words: ForgeryNames}
+	afterAppend = Arg{Field: FieldChoice, Role: RoleAfterPick, Name: "dep", Max: pickMax, Draw: 15}
+)
+
+// OwnerNames are the owners that `append` appends for, by Op.Which.
+var OwnerNames = []string{"runs", "metadata", "copies"}
+
+// ForgeryNames are what is wrong with the locator of `stale`, by Op.Which.
+var ForgeryNames = []string{
+	"offset",     // one byte on
+	"block",      // one block on
+	"shorter",    // one byte less
+	"longer",     // one byte more
+	"generation", // that before
+	"extent",     // the next one
+	"pointer",    // at the write pointer of its extent
+	"zero",       // no place at all
+}
+
+var kinds = [kindCount]KindInfo{
+	KindNone: {Name: "none", Doc: "Nothing."},
+	KindGet: {Name: "get", Suites: inKV, Since: 1, Group: GroupRead, Rank: 10,
+		Needs: NeedLive,
+		Args:  []Arg{argKey},
+		Doc:   "Read a shard: its bytes, or not found."},
+	KindPoll: {Name: "poll", Suites: []string{"kv", "extent"}, Since: 1, Group: GroupRead, Rank: 18,
+		Needs: NeedMutation,
+		Args:  []Arg{argDep},
+		Doc:   "Ask whether the dependency of a mutation is persistent; 0 is the newest. Nothing if there was none."},
+	KindList: {Name: "list", Suites: inKV, Since: 1, Group: GroupRead, Rank: 19,
+		Needs: NeedLive,
+		Args:  []Arg{argAfter, argLimit},
+		Doc:   "Read one page of shard ids above after; limit 0 is all of them."},
+	KindPut: {Name: "put", Suites: inKV, Since: 1, Group: GroupMutate, Rank: 30,
+		Args: []Arg{argKey, argLen, argFill},
+		Doc:  "Store a shard."},
+	KindDelete: {Name: "delete", Suites: inKV, Since: 1, Group: GroupMutate, Rank: 40,
+		Needs: NeedLive,
+		Args:  []Arg{argKey}, Simpler: []Kind{KindPut},
+		Doc: "Remove a shard."},
+	KindPump: {Name: "pump", Suites: []string{"kv", "extent", "chunk"}, Since: 1, Group: GroupPersist, Rank: 50,
+		Needs: NeedUnsynced,
+		Args:  []Arg{{Field: FieldLen, Role: RoleCount, Name: "n", Default: 1, Max: countMax, Draw: 4}},
+		Doc:   "Let up to n requests of the disk complete."},
+	KindWait: {Name: "wait", Suites: inKV, Since: 1, Group: GroupPersist, Rank: 51,
+		Needs: NeedUnsynced,
+		Args:  []Arg{argDep}, Simpler: []Kind{KindPump},
+		Doc: "Wait until a mutation is persistent; 0 is the newest. Nothing if there was none."},
+	KindSync: {Name: "sync", Suites: []string{"kv", "extent", "chunk"}, Since: 1, Group: GroupPersist, Rank: 52,
+		Needs: NeedUnsynced, Settles: needsOf(NeedUnsynced),
+		Simpler: []Kind{KindWait},
+		Doc:     "Wait until every mutation is persistent."},
+	KindFlush: {Name: "flush", Suites: []string{"kv", "index"}, Since: 1, Group: GroupMaintain, Rank: 54,
+		Needs: NeedUnflushed, Settles: needsOf(NeedUnsynced, NeedUnflushed),
+		Args: []Arg{argStart}, Simpler: []Kind{KindSync},
+		Doc: "Write the memtable into a sorted run; start=1 begins that and leaves the rest to what comes after."},
+	KindCheck: {Name: "check", Suites: inAll, Since: 1, Group: GroupMaintain, Rank: 60,
+		Needs: NeedUnchecked, Settles: needsOf(NeedUnchecked),
+		Doc: "Let the store audit itself."},
+	KindReboot: {Name: "reboot", Suites: inAll, Since: 1, Group: GroupReboot, Rank: 70,
+		Needs: NeedReopen, Settles: needsOf(NeedUnsynced, NeedUnflushed, NeedReopen),
+		Simpler: []Kind{KindSync, KindFlush},
+		Doc:     "Close cleanly and open again."},
+
+	KindHead: {Name: "head", Suites: inKV, Since: 2, Group: GroupRead, Rank: 11,
+		Needs: NeedLive,
+		Args:  []Arg{argKey}, Simpler: []Kind{KindGet},
+		Doc: "Ask for the size of a shard."},
+	KindGetRange: {Name: "getrange", Suites: inKV, Since: 2, Group: GroupRead, Rank: 12,
+		Needs: NeedLive,
+		Args:  []Arg{argKey, argOff, argRange}, Simpler: []Kind{KindGet},
+		Doc: "Read len bytes of a shard from off on: fewer where it ends before."},
+	KindCompact: {Name: "compact", Suites: []string{"kv", "index"}, Since: 2, Group: GroupMaintain, Rank: 55,
+		Needs: NeedMutation,
+		Args:  []Arg{argStart}, Simpler: []Kind{KindFlush},
+		Doc: "Take one step of merging runs; start=1 begins it and leaves the rest to what comes after."},
+	KindReclaim: {Name: "reclaim", Suites: []string{"kv", "chunk"}, Since: 2, Group: GroupMaintain, Rank: 56,
+		Needs: NeedGarbage, Settles: needsOf(NeedGarbage),
+		Args:    []Arg{{Field: FieldChoice, Role: RoleExtent, Name: "extent", Max: pickMax, Draw: 23, Suites: inChunk}, argStart},
+		Simpler: []Kind{KindSync, KindFlush},
+		Doc:     "Move what lives out of an extent and free it: out of the best one, or out of that extent of those in use."},
+	KindSuperblock: {Name: "superblock", Suites: []string{"kv", "extent"}, Since: 2, Group: GroupPersist, Rank: 53,
+		Needs: NeedMutation, Simpler: []Kind{KindSync},
+		Doc: "Write the table of extents."},
+	KindScrub: {Name: "scrub", Suites: inKV, Since: 2, Group: GroupMaintain, Rank: 61,
+		Needs: NeedUnchecked, Settles: needsOf(NeedUnchecked),
+		Simpler: []Kind{KindCheck},
+		Doc:     "Read and check all that is stored."},
+	KindStat: {Name: "stat", Suites: inKV, Since: 2, Group: GroupRead, Rank: 21,
+		Needs: NeedMutation,
+		Doc:   "Ask for the figures of space."},
+	KindFill: {Name: "fill", Suites: inKV, Since: 2, Group: GroupMutate, Rank: 80,
+		Args: []Arg{argLen}, Simpler: []Kind{KindPut},
+		Doc: "Put shards of that size under fresh names until there is no space or there are 200."},
+	KindDrain: {Name: "drain", Suites: inKV, Since: 2, Group: GroupMaintain, Rank: 81,
+		Needs: NeedMutation, Settles: needsOf(NeedUnsynced, NeedUnflushed, NeedGarbage),
+		Simpler: []Kind{KindFlush, KindCompact, KindReclaim},
+		Doc:     "Delete every shard, then flush, compact and reclaim until nothing changes."},
+
+	KindAppend: {Name: "append", Suites: inExtent, Since: 2, Group: GroupMutate, Rank: 32,
+		Args: []Arg{argOwner, argLen, argFill, afterAppend},
+		Doc:  "Append bytes for an owner, to be written once the append that dep counts back to is persistent; 0 waits for none."},
+	KindRead: {Name: "read", Suites: inExtent, Since: 2, Group: GroupRead, Rank: 14,
+		Needs: NeedMutation,
+		Args:  []Arg{argPick, argOff, argRange},
+		Doc:   "Read what was appended, from off on; len 0 is the rest of it. What was released cannot be read."},
+	KindRelease: {Name: "release", Suites: inExtent, Since: 2, Group: GroupMaintain, Rank: 43,
+		Needs: NeedGarbage,
+		Args:  []Arg{argExtent},
+		Doc:   "Free an extent of those in use."},
+	KindPin: {Name: "pin", Suites: inExtent, Since: 2, Group: GroupMaintain, Rank: 45,
+		Needs: NeedMutation,
+		Args:  []Arg{argExtent},
+		Doc:   "Keep an extent of those in use from being released."},
+	KindUnpin: {Name: "unpin", Suites: inExtent, Since: 2, Group: GroupMaintain, Rank: 46,
+		Needs: NeedPinned,
+		Args:  []Arg{argExtent},
+		Doc:   "Take back a pin, of an extent of those that are pinned."},
+	KindDescribe: {Name: "describe", Suites: inExtent, Since: 2, Group: GroupRead, Rank: 16,
+		Args: []Arg{argExtent},
+		Doc:  "Ask for owner, generation and pointer of an extent, of all."},
+
+	KindPutChunk: {Name: "putchunk", Suites: inChunk, Since: 2, Group: GroupMutate, Rank: 33,
+		Args: []Arg{argLen, argFill},
+		Doc:  "Write a frame."},
+	KindGetChunk: {Name: "getchunk", Suites: inChunk, Since: 2, Group: GroupRead, Rank: 15,
+		Needs: NeedMutation,
+		Args:  []Arg{argPick},
+		Doc:   "Read a chunk that something refers to."},
+	KindStale: {Name: "stale", Suites: inChunk, Since: 2, Group: GroupRead, Rank: 17,
+		Needs: NeedMutation,
+		Args:  []Arg{argPick, argHow}, Simpler: []Kind{KindGetChunk},
+		Doc: "Read at a locator that is almost that of a chunk: an error, never another's bytes."},
+	KindForget: {Name: "forget", Suites: inChunk, Since: 2, Group: GroupMutate, Rank: 42,
+		Needs: NeedMutation,
+		Args:  []Arg{argPick}, Simpler: []Kind{KindGetChunk},
+		Doc: "Let nothing refer to a chunk any more."},
+
+	KindInsert: {Name: "insert", Suites: inIndex, Since: 2, Group: GroupMutate, Rank: 31,
+		Args: []Arg{argKey, argFill},
+		Doc:  "Give a shard a new entry."},
+	KindRemove: {Name: "remove", Suites: inIndex, Since: 2, Group: GroupMutate, Rank: 41,
+		Needs: NeedLive,
+		Args:  []Arg{argKey}, Simpler: []Kind{KindInsert},
+		Doc: "Delete a shard's entry."},
+	KindLookup: {Name: "lookup", Suites: inIndex, Since: 2, Group: GroupRead, Rank: 13,
+		Needs: NeedLive,
+		Args:  []Arg{argKey},
+		Doc:   "Ask for the entry of a shard."},
+	KindScan: {Name: "scan", Suites: inIndex, Since: 2, Group: GroupRead, Rank: 20,
+		Needs: NeedLive,
+		Args:  []Arg{argAfter, argLimit},
+		Doc:   "Read one page of entries above after; limit 0 is all of them."},
+	KindMove: {Name: "move", Suites: inIndex, Since: 2, Group: GroupMaintain, Rank: 44,
+		Needs: NeedLive,
+		Args:  []Arg{argKey}, Simpler: []Kind{KindLookup},
+		Doc: "Give the entry of a shard another place, if it is still the one that was looked up."},
+}
