@@ -32,7 +32,7 @@ func (x *KV) apply(op *Op) {
 	case KindFlush:
 		x.flush()
 	case KindCheck:
-		x.keep(CheckAudit(x.target, x.disk, &x.scratch))
+		x.course.audit()
 	case KindReboot:
 		x.reboot()
 	default:
@@ -121,17 +121,6 @@ func (x *KV) delete(op *Op) {
 	x.effect = found
 }
 
-// refused reports whether err says that there is no space left, and makes that the right answer.
-func (x *KV) refused(err error) bool {
-	if err == nil || classOf(err) != classFull {
-		return false
-	}
-	x.got.err, x.want.err = err, err
-	x.effect = false
-	x.stats.Refused++
-	return true
-}
-
 // accept notes the answer to a mutation.
 func (x *KV) accept(dep engine.Dependency, err error) {
 	x.got.err = err
@@ -145,14 +134,7 @@ func (x *KV) accept(dep engine.Dependency, err error) {
 }
 
 // chosen returns the index of the dependency that op means.
-func (x *KV) chosen(op *Op) (int, bool) {
-	n := uint64(len(x.deps))
-	if n == 0 {
-		x.effect = false
-		return 0, false
-	}
-	return int(n - 1 - op.Choice%n), true
-}
+func (x *KV) chosen(op *Op) (int, bool) { return x.back(op.Choice, len(x.deps)) }
 
 // poll asks for the state of one dependency, and of it together with the newest: as mutations become persistent in order, the
 // two are as persistent as the newest is.

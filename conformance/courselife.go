@@ -10,11 +10,10 @@ import (
 	"github.com/shardproof/shardproof/engine/disk"
 )
 
-// format makes an empty store on a blank disk and opens it. A geometry that the store cannot have is no counterexample: the
+// format makes an empty component on a blank disk and opens it. A geometry that it cannot have is no counterexample: the
 // sequence asks for what does not exist, so it could not be run.
-func (x *KV) format() bool {
+func (x *course) format() bool {
 	c := &x.seq.Config
-	var below disk.Disk
 	if x.disks != nil {
 		d, err := x.disks(c)
 		if err != nil {
@@ -23,9 +22,8 @@ func (x *KV) format() bool {
 		}
 		x.disk = &x.traced
 		x.disk.Reset(d, &x.trace, c.Get(OptReorder) != 0, uint64(c.Get(OptSeed)))
-		below = x.disk
 	}
-	err := x.factory.Format(below, c)
+	err := x.component.format()
 	if errors.Is(err, engine.ErrGeometry) {
 		x.fault = err
 		return false
@@ -33,42 +31,34 @@ func (x *KV) format() bool {
 	return x.keep(lifeFailure("format", "a blank disk can be formatted", err)) && x.open()
 }
 
-// open opens the store that is on the disk.
-func (x *KV) open() bool {
-	var below disk.Disk
-	if x.disk != nil {
-		below = x.disk
+// below returns the disk for the component, nil where it needs none.
+func (x *course) below() disk.Disk {
+	if x.disk == nil {
+		return nil
 	}
-	t, err := x.factory.Open(below, &x.seq.Config)
-	if err != nil {
-		return x.keep(lifeFailure("open", "a store that was closed cleanly can be opened", err))
-	}
-	if x.spoil != nil {
-		t = x.spoil(t)
-	}
-	x.target = t
-	x.model.Limit = t.MaxShard()
-	return true
+	return x.disk
 }
 
-// reboot closes the store cleanly, asks every dependency, and opens it again.
-func (x *KV) reboot() bool { return x.shutdown() && x.open() }
+// open opens what is on the disk.
+func (x *course) open() bool {
+	return x.keep(lifeFailure("open", "a store that was closed cleanly can be opened", x.component.open()))
+}
 
-// shutdown closes the store cleanly and asks every dependency.
-func (x *KV) shutdown() bool {
-	t := x.target
-	x.target = nil
-	if !x.keep(lifeFailure("close", "a store can be closed", t.Close())) {
+// reboot closes the component cleanly, asks every dependency, and opens it again.
+func (x *course) reboot() bool { return x.shutdown() && x.open() }
+
+// shutdown closes the component cleanly and asks every dependency.
+func (x *course) shutdown() bool {
+	if !x.keep(lifeFailure("close", "a store can be closed", x.component.close())) {
 		return false
 	}
-	x.dirty = false
-	x.settle()
+	x.component.settle()
 	x.trace.Word(uint64(len(x.deps)))
 	return x.keep(CheckProgress(x.deps)) && x.keep(x.idle()) && x.keep(CheckRequests(x.disk))
 }
 
-// idle is AUDIT for a store that was closed: it left no request in flight.
-func (x *KV) idle() *Failure {
+// idle is AUDIT for a component that was closed: it left no request in flight.
+func (x *course) idle() *Failure {
 	if x.disk == nil || x.disk.Flying() == 0 {
 		return nil
 	}
@@ -82,23 +72,20 @@ func lifeFailure(field, claim string, err error) *Failure {
 	return &Failure{Signature{PropertyEqual, KindNone, field, siteOf(err)}, 0, claim, "ok", errorText(err)}
 }
 
-// abandon closes a store that a failure left open, for what it may hold; what it answers no longer matters.
-func (x *KV) abandon() {
-	if x.target == nil {
-		return
-	}
+// abandon closes a component that a failure left open, for what it may hold; what it answers no longer matters.
+func (x *course) abandon() {
 	defer func() {
 		_ = recover() // it has failed already
-		x.target = nil
+		x.component.drop()
 	}()
 	if x.failure == nil || x.failure.Field != "panic" {
-		_ = x.target.Close()
+		_ = x.component.close()
 	}
 }
 
-// catch makes a panic of the store the failure of the sequence. Its site is the function that panicked: unlike text and line it
-// stays the same while a sequence is reduced.
-func (x *KV) catch() {
+// catch makes a panic of the component the failure of the sequence. Its site is the function that panicked: unlike text and line
+// it stays the same while a sequence is reduced.
+func (x *course) catch() {
 	p := recover()
 	if p == nil {
 		return
@@ -114,7 +101,6 @@ func (x *KV) catch() {
 		x.record()
 	}
 }
-
 // panicSite returns the function that panicked, without the module's name. It is called by the deferred function.
 func panicSite() string {
 	var pcs [32]uintptr
