@@ -101,6 +101,7 @@ func (x *course) catch() {
 		x.record()
 	}
 }
+
 // panicSite returns the function that panicked, without the module's name. It is called by the deferred function.
 func panicSite() string {
 	var pcs [32]uintptr
