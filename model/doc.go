@@ -1,4 +1,4 @@
-// Package model says what a store must answer, in lines plain enough to be believed by reading them.
+// Package model says what a store must answer, and each floor below it, in lines plain enough to be believed by reading them.
 //
 //	Put, Delete ──► mutation n ──► now: every answer
 //	                     │
@@ -6,6 +6,9 @@
 //
 // A Store stands beside the engine as its reference, or in the engine's place as a mock. Beside the engine it is told what the
 // engine reported persistent (Persist); in its place it decides by itself, one mutation for each request pumped.
+//
+// Extents, Chunks (which lies on Extents), Index and Recorder do the same for the floors below, each also as a mock under the
+// component above it.
 //
 // Invariants
 //
@@ -15,7 +18,7 @@
 //	M3  Mutations are numbered from 1 without gaps, refused ones not at all; a dependency is one number, persistent if and only
 //	    if it is at most Persisted, which never goes back.
 //
-// A model shares types and error values with the engine, never functions.
+// A model shares types and error values with the engine, never functions; a Recorder alone lets the metadata encode itself.
 //
-// Not modelled: space (a model is never full), damage, and time.
+// Not modelled: space (a model is never full, but for Extents without a free one), damage, and time.
 package model

@@ -18,16 +18,7 @@ type State []Shard
 
 // Find returns the place of id and whether it is there; if not, the place is that of the next larger id.
 func (s State) Find(id engine.ShardID) (int, bool) {
-	low, high := 0, len(s)
-	for low < high {
-		middle := (low + high) / 2
-		if bytes.Compare(s[middle].ID[:], id[:]) < 0 {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	return low, low < len(s) && s[low].ID == id
+	return slices.BinarySearchFunc(s, id, func(s Shard, id engine.ShardID) int { return bytes.Compare(s.ID[:], id[:]) })
 }
 
 // Mutation is a put, or a delete.

@@ -12,12 +12,12 @@ import (
 type Store struct {
 	Limit int // bytes of the largest shard it takes; 0: any
 
-	now       State      // M1
-	base      State      // every mutation up to persisted
-	later     []Mutation // persisted+1, persisted+2, ...
-	persisted uint64
-	closed    bool
-	bytes     []byte // what the values lie in, one after another
+	mark
+	now    State      // M1
+	base   State      // every mutation up to persisted
+	later  []Mutation // persisted+1, persisted+2, ...
+	closed bool
+	bytes  []byte // what the values lie in, one after another
 }
 
 // Put stores a copy of data as shard id.
@@ -47,10 +47,8 @@ func (s *Store) mutate(m Mutation) engine.Dependency {
 	return iosched.NewDependency(s, s.Mutations())
 }
 
-// Get returns the bytes of shard id.
+// Get returns the bytes of shard id; AppendShard appends them to dst.
 func (s *Store) Get(id engine.ShardID) ([]byte, error) { return s.AppendShard(nil, id) }
-
-// AppendShard appends the bytes of shard id to dst.
 func (s *Store) AppendShard(dst []byte, id engine.ShardID) ([]byte, error) {
 	if s.closed {
 		return dst, engine.ErrClosed
@@ -62,12 +60,10 @@ func (s *Store) AppendShard(dst []byte, id engine.ShardID) ([]byte, error) {
 	return append(dst, s.now[i].Data...), nil
 }
 
-// List returns the first ids after *after, or from the start; at most limit.
+// List returns the first ids after *after, or from the start; at most limit. AppendList appends them to dst.
 func (s *Store) List(after *engine.ShardID, limit int) ([]engine.ShardID, error) {
 	return s.AppendList(nil, after, limit)
 }
-
-// AppendList appends what List returns to dst.
 func (s *Store) AppendList(dst []engine.ShardID, after *engine.ShardID, limit int) ([]engine.ShardID, error) {
 	if s.closed {
 		return dst, engine.ErrClosed
@@ -89,23 +85,17 @@ func (s *Store) AppendList(dst []engine.ShardID, after *engine.ShardID, limit in
 	return dst, nil
 }
 
-// Wait makes persistent what d stands for, and so all before it.
+// Wait makes persistent what d stands for, and so all before it; Sync and Flush every mutation. Check finds nothing.
 func (s *Store) Wait(_ context.Context, d engine.Dependency) error { return s.persist(d.Number(s)) }
-
-// Sync makes every mutation persistent.
-func (s *Store) Sync(context.Context) error { return s.persist(s.Mutations()) }
-
-// Flush makes every mutation persistent; there is no memtable to empty.
-func (s *Store) Flush(context.Context) error { return s.persist(s.Mutations()) }
+func (s *Store) Sync(context.Context) error                        { return s.persist(s.Mutations()) }
+func (s *Store) Flush(context.Context) error                       { return s.persist(s.Mutations()) }
+func (s *Store) Check(context.Context, func(error)) error          { return s.persist(0) }
 
 // Pump makes up to n further mutations persistent and returns how many it were.
 func (s *Store) Pump(n int) (int, error) {
 	n = min(n, len(s.later))
 	return n, s.persist(s.persisted + uint64(n))
 }
-
-// Check finds nothing.
-func (s *Store) Check(context.Context, func(error)) error { return s.persist(0) }
 
 // Close makes every mutation persistent; until Reopen every call answers ErrClosed.
 func (s *Store) Close() error {
@@ -130,10 +120,8 @@ func (s *Store) Reset() {
 	*s = Store{Limit: s.Limit, now: s.now[:0], base: s.base[:0], later: s.later[:0], bytes: s.bytes[:0]}
 }
 
-// Mutations returns the number of the newest mutation, 0 if there is none.
+// Mutations returns the number of the newest mutation, Persisted that of the newest one that is persistent; 0 is none.
 func (s *Store) Mutations() uint64 { return s.persisted + uint64(len(s.later)) }
-
-// Persisted returns the number of the newest mutation that is persistent, 0 if there is none.
 func (s *Store) Persisted() uint64 { return s.persisted }
 
 // Persist records that the mutations up to number n are persistent.
@@ -158,22 +146,8 @@ func (s *Store) Crash(n uint64) {
 	s.closed = false
 }
 
-// Now returns what the store holds; it is valid until the next mutation.
-func (s *Store) Now() State { return s.now }
-
-// Base returns what certainly survives a crash (D of every shard), Later the mutations since, of which a prefix may (L).
-func (s *Store) Base() State { return s.base }
-
-// Later returns the mutations after Base in order; the first one has the number Persisted+1.
+// Now returns what the store holds, until the next mutation; Base what certainly survives a crash (D of every shard), and Later
+// the mutations since in order, from number Persisted+1 on, of which a prefix may survive (L).
+func (s *Store) Now() State        { return s.now }
+func (s *Store) Base() State       { return s.base }
 func (s *Store) Later() []Mutation { return s.later }
-
-// StateOf returns the state of mutation n.
-func (s *Store) StateOf(n uint64) iosched.State {
-	if n <= s.persisted {
-		return iosched.Persistent
-	}
-	return iosched.Pending
-}
-
-// ErrOf returns nil: a model's mutations never fail.
-func (s *Store) ErrOf(uint64) error { return nil }
