@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/chunk"
+	"github.com/shardproof/shardproof/engine/extent"
+	"github.com/shardproof/shardproof/engine/index"
 	"github.com/shardproof/shardproof/engine/iosched"
 )
 
@@ -15,11 +18,17 @@ import (
 // kind; the others are zero on both sides.
 type answer struct {
 	err   error
-	value []byte           // get
+	value []byte           // what was read
 	ids   []engine.ShardID // list
-	count int              // pump: requests completed; put and delete: the mutation's number
+	count int              // pump: requests completed; put and delete: the mutation's number; reclaim: chunks moved
 	state iosched.State    // poll, wait, sync: of the chosen dependency
 	joint iosched.State    // poll: of the chosen dependency and the newest together
+
+	// The floors below the store.
+	place   extent.Locator // append: where; move: to where, if it was
+	extent  extent.Entry   // describe
+	header  chunk.Header   // getchunk
+	entries []index.Entry  // lookup, scan
 }
 
 // trace adds a to t.
@@ -29,6 +38,17 @@ func (a *answer) trace(t *Trace) {
 	t.Bytes(a.value)
 	for i := range a.ids {
 		t.Bytes(a.ids[i][:])
+	}
+	if !a.place.IsZero() {
+		t.Word(uint64(a.place.Extent) | uint64(a.place.Offset)<<32)
+		t.Word(uint64(a.place.Generation)<<32 | uint64(a.place.Length))
+	}
+	for i := range a.entries {
+		t.Bytes(a.entries[i].ID[:])
+		t.Word(a.entries[i].Mutation)
+	}
+	if a.extent.Generation > 0 {
+		t.Word(uint64(a.extent.Owner) | uint64(a.extent.Pointer)<<8 | uint64(a.extent.Generation)<<40)
 	}
 }
 
@@ -47,8 +67,26 @@ func (got *answer) differs(want *answer) (field, site string) {
 		return "state", got.state.String()
 	case got.joint != want.joint:
 		return "joint state", got.joint.String()
+	case got.place != want.place:
+		return "place", ""
+	case !sameExtent(&got.extent, &want.extent):
+		return "extent", ""
+	case got.header != want.header:
+		return "header", ""
+	case !slices.EqualFunc(got.entries, want.entries, sameEntry):
+		return "entries", ""
 	}
 	return "", ""
+}
+
+// sameExtent compares what an extent's entry shows.
+func sameExtent(a, b *extent.Entry) bool {
+	return a.Owner == b.Owner && a.Generation == b.Generation && a.Pointer == b.Pointer
+}
+
+// sameEntry compares what an index entry shows.
+func sameEntry(a, b index.Entry) bool {
+	return a.ID == b.ID && a.Kind == b.Kind && a.Mutation == b.Mutation && a.Locator == b.Locator
 }
 
 // text prints a as an answer to op, for people. Shards are named as in s.
@@ -72,6 +110,23 @@ func (a *answer) text(op *Op, s *Sequence) string {
 		return a.state.String()
 	case KindWait, KindSync:
 		return "ok, " + a.state.String()
+	case KindRead:
+		return valueText(a.value)
+	case KindGetChunk, KindStale:
+		return fmt.Sprintf("%s, %v, chunk %d", valueText(a.value), a.header.Kind, a.header.Mutation)
+	case KindAppend, KindPutChunk:
+		return fmt.Sprintf("%v dep=%d", a.place, a.count)
+	case KindDescribe:
+		return extentText(&a.extent)
+	case KindReclaim:
+		return fmt.Sprintf("%d moved", a.count)
+	case KindMove:
+		if a.place.IsZero() {
+			return "not moved"
+		}
+		return "moved to " + a.place.String()
+	case KindLookup, KindScan:
+		return entriesText(a.entries, s)
 	}
 	return "ok"
 }
@@ -90,23 +145,28 @@ const (
 	classReadOnly
 	classVersion
 	classNoStore
+	classPinned
+	classFree
 	classOther
 )
 
 var classes = [classOther]struct {
-	err  error
-	name string
+	err   error
+	below error // the same answer of a floor below the store; nil: the same error, or none
+	name  string
 }{
-	classOK:       {nil, "ok"},
-	classNotFound: {engine.ErrNotFound, "not-found"},
-	classTooLarge: {engine.ErrTooLarge, "too-large"},
-	classFull:     {engine.ErrFull, "full"},
-	classClosed:   {engine.ErrClosed, "closed"},
-	classIO:       {engine.ErrIO, "io"},
-	classCorrupt:  {engine.ErrCorrupt, "corrupt"},
-	classReadOnly: {engine.ErrReadOnly, "read-only"},
-	classVersion:  {engine.ErrVersion, "version"},
-	classNoStore:  {engine.ErrNoStore, "no-store"},
+	classOK:       {nil, nil, "ok"},
+	classNotFound: {engine.ErrNotFound, nil, "not-found"},
+	classTooLarge: {engine.ErrTooLarge, extent.ErrTooLarge, "too-large"},
+	classFull:     {engine.ErrFull, extent.ErrFull, "full"},
+	classClosed:   {engine.ErrClosed, extent.ErrClosed, "closed"},
+	classIO:       {engine.ErrIO, nil, "io"},
+	classCorrupt:  {engine.ErrCorrupt, nil, "corrupt"},
+	classReadOnly: {engine.ErrReadOnly, nil, "read-only"},
+	classVersion:  {engine.ErrVersion, nil, "version"},
+	classNoStore:  {engine.ErrNoStore, nil, "no-store"},
+	classPinned:   {extent.ErrPinned, nil, "pinned"},
+	classFree:     {extent.ErrFree, nil, "free"},
 }
 
 func classOf(err error) errorClass {
@@ -114,7 +174,7 @@ func classOf(err error) errorClass {
 		return classOK
 	}
 	for c := classNotFound; c < classOther; c++ {
-		if errors.Is(err, classes[c].err) {
+		if errors.Is(err, classes[c].err) || classes[c].below != nil && errors.Is(err, classes[c].below) {
 			return c
 		}
 	}
@@ -165,6 +225,26 @@ func idsText(ids []engine.ShardID, s *Sequence) string {
 			break
 		}
 		b.WriteString(" " + keyText(id, s))
+	}
+	return strings.TrimSuffix(b.String(), ":")
+}
+
+func extentText(e *extent.Entry) string {
+	return fmt.Sprintf("%v, generation %d, pointer %d", e.Owner, e.Generation, e.Pointer)
+}
+
+// entriesText prints index entries as their keys, each with its mutation and place.
+func entriesText(entries []index.Entry, s *Sequence) string {
+	const most = 6
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d entries:", len(entries))
+	for i := range entries {
+		if i == most {
+			b.WriteString(" …")
+			break
+		}
+		e := &entries[i]
+		fmt.Fprintf(&b, " %s #%d %v", keyText(e.ID, s), e.Mutation, e.Locator)
 	}
 	return strings.TrimSuffix(b.String(), ":")
 }

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine/disk"
 )
@@ -18,6 +19,8 @@ import (
 //	out-of-range       a request reaches beyond the device
 //	submitted-twice    a request is submitted while in flight
 //	changed-in-flight  the data of a write changed between Submit and Reap
+//	rewritten          a write covers a block of an extent that was written before, and the extent not released since; audited
+//	                   from AppendOnly on
 //
 // Reordering holds every request back until it is reaped; which one that is, a generator seeded by the sequence says. A disk with
 // a volatile cache must then be told of completion by the Submit below, so it takes a flush for later than the store submitted
@@ -37,6 +40,10 @@ type TraceDisk struct {
 
 	requests uint64 // reads, writes and flushes so far
 	written  uint64 // bytes
+
+	// Blocks that may be written once, from AppendOnly on.
+	once     int64    // bytes from the start of the disk to the first of them; 0: any may be written again
+	occupied []uint64 // a bit for each logical block: written since it was released
 }
 
 // flight is a request in flight and the content it was submitted with.
@@ -64,7 +71,7 @@ const (
 func (d *TraceDisk) Reset(inner disk.Disk, t *Trace, reorder bool, seed uint64) {
 	*d = TraceDisk{
 		inner: inner, info: inner.Info(), trace: t, reorder: reorder, random: mix64(seed),
-		flying: d.flying[:0], scratch: d.scratch,
+		flying: d.flying[:0], scratch: d.scratch, occupied: d.occupied[:0],
 	}
 	if n := 16 * d.info.PhysicalBlock; len(d.scratch) != n {
 		d.scratch = make([]byte, n)
@@ -177,10 +184,50 @@ func (d *TraceDisk) draw(n int) int {
 	return int(mix64(d.random) >> 32 * uint64(n) >> 32)
 }
 
+// AppendOnly says that what lies from byte from on is written once, until it is released. What was written before does not count.
+func (d *TraceDisk) AppendOnly(from int64) {
+	words := int(d.info.Size/int64(d.info.LogicalBlock)+63) / 64
+	d.once = from
+	d.occupied = slices.Grow(d.occupied[:0], words)[:words]
+	clear(d.occupied)
+}
+
+// Release says that n bytes at off may be written again.
+func (d *TraceDisk) Release(off, n int64) {
+	for b := off / int64(d.info.LogicalBlock); b < (off+n)/int64(d.info.LogicalBlock); b++ {
+		d.occupied[b/64] &^= 1 << (b % 64)
+	}
+}
+
+// End returns the offset behind the last block of the n bytes at off that was written since they were released; off if none was.
+func (d *TraceDisk) End(off, n int64) int64 {
+	block := int64(d.info.LogicalBlock)
+	for b := (off + n) / block; b > off/block; b-- {
+		if d.occupied[(b-1)/64]>>((b-1)%64)&1 != 0 {
+			return b * block
+		}
+	}
+	return off
+}
+
+// auditOnce notes a write and finds that it covers what was written before.
+func (d *TraceDisk) auditOnce(off int64, n int) {
+	block := int64(d.info.LogicalBlock)
+	for b := max(off, d.once) / block; b < (off+int64(n))/block && b < d.info.Size/block; b++ {
+		if d.occupied[b/64]>>(b%64)&1 != 0 {
+			d.violate("rewritten", "write", off, n)
+		}
+		d.occupied[b/64] |= 1 << (b % 64)
+	}
+}
+
 func (d *TraceDisk) auditRequest(r *disk.Request) {
 	write := r.Kind == disk.Write
 	if write {
 		d.audit("write", r.Off, len(r.Data))
+		if d.once > 0 {
+			d.auditOnce(r.Off, len(r.Data))
+		}
 	}
 	for i := range d.flying {
 		other := d.flying[i].request

@@ -92,8 +92,13 @@ func CheckProgress(deps []engine.Dependency) *Failure {
 	return nil
 }
 
+// Auditor is what can look at itself: Check reports every inconsistency; its own error says that it could not look.
+type Auditor interface {
+	Check(ctx context.Context, report func(error)) error
+}
+
 // CheckAudit is AUDIT: the store finds nothing wrong with itself, and its requests keep to the protocol of the disk.
-func CheckAudit(t Target, d *TraceDisk, w *Scratch) *Failure {
+func CheckAudit(t Auditor, d *TraceDisk, w *Scratch) *Failure {
 	if w.report == nil {
 		w.report = func(err error) {
 			if w.complaint == nil {

@@ -1,0 +1,44 @@
+package conformance
+
+import (
+	"context"
+
+	"github.com/shardproof/shardproof/engine/disk"
+	"github.com/shardproof/shardproof/engine/extent"
+	"github.com/shardproof/shardproof/model"
+)
+
+// The models of the lower floors in the place of the components, as NewModelFactory puts that of the store.
+
+// GeometryOf returns the geometry that c asks for.
+func GeometryOf(c *Config) extent.Geometry {
+	info := DiskInfo(c)
+	return extent.Geometry{
+		DiskBytes: info.Size, ExtentBytes: uint32(blockBytes(c, OptExtent)), Extents: c.Get(OptExtents),
+		Logical: uint32(info.LogicalBlock), Physical: uint32(info.PhysicalBlock), PageBytes: c.Page(),
+		WindowBytes: uint32(blockBytes(c, OptWindow)), WindowUnits: c.Get(OptWindowUnits), PowerSafe: info.PowerSafe,
+	}
+}
+
+// NewModelExtentFactory returns the factory of model extents.
+func NewModelExtentFactory() ExtentFactory { return new(modelExtentFactory) }
+
+type modelExtentFactory struct{ extents modelExtents }
+
+func (f *modelExtentFactory) Format(_ disk.Disk, c *Config) error {
+	g := GeometryOf(c)
+	f.extents.Reset(&g, 1)
+	return nil
+}
+
+func (f *modelExtentFactory) Open(disk.Disk, *Config) (ExtentTarget, error) {
+	f.extents.Reboot()
+	return &f.extents, nil
+}
+
+// modelExtents is a model as an ExtentTarget.
+type modelExtents struct{ model.Extents }
+
+func (e *modelExtents) FlushSuperblock(ctx context.Context) error { return e.Sync(ctx) }
+func (e *modelExtents) Check(context.Context, func(error)) error  { return nil }
+func (e *modelExtents) Close() error                              { return e.Sync(context.Background()) }
