@@ -42,3 +42,33 @@ type modelExtents struct{ model.Extents }
 func (e *modelExtents) FlushSuperblock(ctx context.Context) error { return e.Sync(ctx) }
 func (e *modelExtents) Check(context.Context, func(error)) error  { return nil }
 func (e *modelExtents) Close() error                              { return e.Sync(context.Background()) }
+
+// NewModelChunkFactory returns the factory of model chunks.
+func NewModelChunkFactory() ChunkFactory {
+	f := new(modelChunkFactory)
+	f.chunks.Extents = &f.extents
+	return f
+}
+
+type modelChunkFactory struct {
+	extents model.Extents
+	chunks  modelChunks
+}
+
+func (f *modelChunkFactory) Format(_ disk.Disk, c *Config) error {
+	g := GeometryOf(c)
+	f.extents.Reset(&g, 1)
+	f.chunks.Reset()
+	return nil
+}
+
+func (f *modelChunkFactory) Open(disk.Disk, *Config) (ChunkTarget, error) {
+	f.extents.Reboot()
+	return &f.chunks, nil
+}
+
+// modelChunks is a model as a ChunkTarget.
+type modelChunks struct{ model.Chunks }
+
+func (c *modelChunks) Check(context.Context, func(error)) error { return nil }
+func (c *modelChunks) Close() error                             { return c.Sync(context.Background()) }

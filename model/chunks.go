@@ -63,19 +63,19 @@ func (c *Chunks) Read(l chunk.Locator, off, n int) ([]byte, error) {
 func (c *Chunks) Reclaim(x extent.ID, refs chunk.References) (moved int, err error) {
 	c.extents[x].begun = false // copies go elsewhere
 	for i := range c.chunks {
-		h, l := c.chunks[i].Header, c.chunks[i].at
+		h, l := &c.chunks[i].Header, c.chunks[i].at
 		if l.Extent != x || l.Generation != c.extents[x].Generation {
 			continue
 		}
-		if held, err := refs.Holds(&h, l); err == nil && !held {
+		if held, err := refs.Holds(h, l); err == nil && !held {
 			continue
 		}
 		from := c.extents[x].data[l.Offset+chunk.HeaderBytes:][:h.Length]
-		to, dep, err := c.Append(&h, len(from), iosched.Dependency{}, func(p []byte, _ chunk.Place) { copy(p, from) })
+		to, dep, err := c.Append(h, len(from), iosched.Dependency{}, func(p []byte, _ chunk.Place) { copy(p, from) })
 		if err != nil {
 			return moved, err
 		}
-		if refs.Moved(&h, l, to, dep) {
+		if refs.Moved(h, l, to, dep) {
 			moved++
 		}
 	}
