@@ -2,9 +2,12 @@ package conformance
 
 import (
 	"context"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/extent"
+	"github.com/shardproof/shardproof/engine/index"
+	"github.com/shardproof/shardproof/engine/iosched"
 	"github.com/shardproof/shardproof/model"
 )
 
@@ -72,3 +75,39 @@ type modelChunks struct{ model.Chunks }
 
 func (c *modelChunks) Check(context.Context, func(error)) error { return nil }
 func (c *modelChunks) Close() error                             { return c.Sync(context.Background()) }
+
+// NewModelIndexFactory returns the factory of model indexes.
+func NewModelIndexFactory() IndexFactory { return new(modelIndexFactory) }
+
+type modelIndexFactory struct{ index modelIndex }
+
+func (f *modelIndexFactory) Open(b *IndexBelow, _ *Config) (IndexTarget, error) {
+	f.index.below = b
+	if b.Recorded == nil {
+		f.index.Reset()
+	}
+	f.index.Reboot()
+	return &f.index, nil
+}
+
+// modelIndex is a model as an IndexTarget: what it records is live bytes, without tables.
+type modelIndex struct {
+	model.Index
+	below  *IndexBelow
+	record index.Metadata
+}
+
+func (x *modelIndex) Flush(ctx context.Context) error {
+	if err := x.Index.Flush(ctx); err != nil {
+		return err
+	}
+	n := int(x.below.Geometry.Extents)
+	x.record.Live = slices.Grow(x.record.Live[:0], n)[:n]
+	clear(x.record.Live)
+	x.AddLive(x.record.Live)
+	dep, err := x.below.Recorder.Record(&x.record, iosched.Dependency{})
+	if err != nil {
+		return err
+	}
+	return x.below.Await(dep)
+}
