@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"sort"
 
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/extent"
@@ -23,7 +24,7 @@ func (x *Index) Reset() { *x = Index{x.now[:0], x.base[:0], x.set[:0]} }
 
 // find returns the place of id and whether it is there; if not, the place is that of the next larger id.
 func (x *Index) find(id chunk.ShardID) (int, bool) {
-	return slices.BinarySearchFunc(x.now, id, func(e index.Entry, id chunk.ShardID) int { return bytes.Compare(e.ID[:], id[:]) })
+	return sort.Find(len(x.now), func(i int) int { return bytes.Compare(id[:], x.now[i].ID[:]) })
 }
 
 // Set implements index.Index.

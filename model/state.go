@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"slices"
+	"sort"
 
 	"github.com/shardproof/shardproof/engine"
 )
@@ -18,7 +19,7 @@ type State []Shard
 
 // Find returns the place of id and whether it is there; if not, the place is that of the next larger id.
 func (s State) Find(id engine.ShardID) (int, bool) {
-	return slices.BinarySearchFunc(s, id, func(s Shard, id engine.ShardID) int { return bytes.Compare(s.ID[:], id[:]) })
+	return sort.Find(len(s), func(i int) int { return bytes.Compare(id[:], s[i].ID[:]) })
 }
 
 // Mutation is a put, or a delete.
