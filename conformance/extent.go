@@ -255,7 +255,7 @@ func (x *Extent) release(op *Op) {
 // pending reports whether something that was appended to id is not persistent.
 func (x *Extent) pending(id extent.ID) bool {
 	for i := range x.appends {
-		if x.appends[i].at.Extent == id && !x.deps[i].Persistent() {
+		if x.appends[i].at.Extent == id && x.ask(i) != iosched.Persistent {
 			return true
 		}
 	}
@@ -272,7 +272,7 @@ func (x *Extent) sync() {
 	x.got.err = x.target.Sync(context.Background())
 	x.want.state, x.got.state = iosched.Persistent, iosched.Persistent
 	for i := range x.appends {
-		if s := x.deps[i].State(); s != iosched.Persistent {
+		if s := x.ask(i); s != iosched.Persistent {
 			x.got.state = s
 		}
 	}
@@ -286,7 +286,7 @@ func (x *Extent) poll(op *Op) {
 		return
 	}
 	newest := len(x.appends) - 1
-	x.got.state = x.deps[i].State()
+	x.got.state = x.ask(i)
 	x.got.joint = x.deps[i].And(x.deps[newest]).State()
 	x.settle()
 	x.want.state, x.want.joint = x.stateOf(i), iosched.Pending
@@ -302,19 +302,25 @@ func (x *Extent) stateOf(i int) iosched.State {
 	return iosched.Pending
 }
 
-// settle notes what has become persistent: in any order, but never before what it was to wait for, and for good.
+// settle notes what has become persistent.
 func (x *Extent) settle() {
 	for i := range x.appends {
-		a := &x.appends[i]
-		now := x.deps[i].State()
-		switch {
-		case a.persistent && now != iosched.Persistent:
-			x.keep(orderFailure(x.order, i, "persistent, as it was before", now.String()))
-		case now == iosched.Persistent && a.after >= 0 && !x.deps[a.after].Persistent():
-			x.keep(orderFailure(x.order, i, fmt.Sprintf("not persistent before dep=%d", a.after+1), now.String()))
-		}
-		a.persistent = now == iosched.Persistent
+		x.ask(i)
 	}
+}
+
+// ask returns the state of dependency i+1: persistent in any order, but never before what it was to wait for, and for good.
+func (x *Extent) ask(i int) iosched.State {
+	a := &x.appends[i]
+	now := x.deps[i].State()
+	switch {
+	case a.persistent && now != iosched.Persistent:
+		x.keep(orderFailure(x.order, i, "persistent, as it was before", now.String()))
+	case now == iosched.Persistent && !a.persistent && a.after >= 0 && !x.deps[a.after].Persistent():
+		x.keep(orderFailure(x.order, i, fmt.Sprintf("not persistent before dep=%d", a.after+1), now.String()))
+	}
+	a.persistent = now == iosched.Persistent
+	return now
 }
 
 // orderFailure says that dependency i+1 does not keep to the claimed order.
