@@ -37,11 +37,9 @@ type Chunk struct {
 	places []chunk.Locator // every one that was given out; those of released extents included
 
 	// The operation under way.
-	header  chunk.Header
-	payload int
-	filling *Op
-	fillIn  func(p []byte, at chunk.Place)
-	moved   int // references that followed a reclamation
+	header chunk.Header
+	filler filler
+	moved  int // references that followed a reclamation
 
 	read []byte
 }
@@ -61,7 +59,6 @@ func NewChunk(f ChunkFactory, source DiskSource) *Chunk {
 	x := &Chunk{factory: f}
 	x.model.Extents = &x.extents
 	x.course = course{component: x, disks: source, probes: f}
-	x.fillIn = x.fill
 	return x
 }
 
@@ -163,17 +160,18 @@ func (x *Chunk) chosen(op *Op) (int, bool) {
 }
 
 func (x *Chunk) put(op *Op) {
-	x.filling, x.payload = op, int(op.Len)
+	payload := int(op.Len)
+	fill := x.filler.begin(op, payload)
 	x.header = chunk.Header{Kind: chunk.Copy, Mutation: uint64(len(x.chunks)) + 1, Parts: 1}
 	if op.Fill&1 != 0 {
 		x.header.ID = ShardIDOf(KeyID(op.Fill % 64))
 	}
 	put := x.header
-	at, dep, err := x.target.Append(&x.header, x.payload, iosched.Dependency{}, x.fillIn)
+	at, dep, err := x.target.Append(&x.header, payload, iosched.Dependency{}, fill)
 	x.got.err = err
-	put.Length, put.UUID = uint32(x.payload), x.header.UUID
+	put.Length, put.UUID = uint32(payload), x.header.UUID
 	switch {
-	case uint64(chunk.FrameBytes(x.payload)) > uint64(x.target.Geometry().ExtentBytes):
+	case uint64(chunk.FrameBytes(payload)) > uint64(x.target.Geometry().ExtentBytes):
 		x.want.err = extent.ErrTooLarge
 	case x.full() && x.refused(err):
 	}
@@ -187,19 +185,15 @@ func (x *Chunk) put(op *Op) {
 			Want: fmt.Sprintf("%+v", put), Got: fmt.Sprintf("%+v", x.header),
 		})
 	}
-	x.placed(at, x.payload)
-	ref, _, err := x.model.Append(&put, x.payload, iosched.Dependency{}, x.fillIn)
+	x.keep(x.filler.check(at.Place().At(chunk.HeaderBytes)))
+	x.placed(at, payload)
+	ref, _, err := x.model.Append(&put, payload, iosched.Dependency{}, fill)
 	if err != nil {
 		x.fault = err
 	}
 	x.chunks = append(x.chunks, aChunk{at: at, ref: ref})
 	x.deps = append(x.deps, dep)
 	x.trace.Word(uint64(at.Extent) | uint64(at.Offset)<<32)
-}
-
-// fill writes the payload of the chunk under way.
-func (x *Chunk) fill(p []byte, at chunk.Place) {
-	AppendValue(p[:0:len(p)], uint32(len(p)), x.filling.Fill)
 }
 
 // full reports whether a store may say that it is.
@@ -369,6 +363,7 @@ func (x *Chunk) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Depen
 	x.deps = append(x.deps, dep)
 	i := x.reference(h, from)
 	if i < 0 {
+		x.keep(stateFailure("references", "", "a reclamation moves nothing that is forgotten", "a chunk that is referred to", from.String()))
 		return false
 	}
 	x.chunks[i].at = to

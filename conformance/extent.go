@@ -33,15 +33,8 @@ type Extent struct {
 	appends []anAppend // append i has dependency i
 	pins    []int      // by extent
 
-	// The append under way, as fill sees it.
-	filling *Op
-	placed  extent.Place
-	size    int
-	dirty   bool // the bytes to fill were not zero, or not as many
-	fills   int
-	fillIn  func(b []byte, at extent.Place)
-
-	read []byte
+	filler filler
+	read   []byte
 }
 
 // anAppend is one append of the sequence.
@@ -58,7 +51,6 @@ var extentOwners = [...]extent.Owner{extent.Runs, extent.Metadata, extent.Copies
 func NewExtent(f ExtentFactory, source DiskSource) *Extent {
 	x := &Extent{factory: f}
 	x.course = course{component: x, disks: source, probes: f, order: "an append is persistent after what it waits for, and stays so"}
-	x.fillIn = x.fill
 	return x
 }
 
@@ -148,29 +140,24 @@ func (x *Extent) apply(op *Op) {
 }
 
 func (x *Extent) append(op *Op) {
-	x.filling, x.fills, x.dirty = op, 0, false
-	x.size = max(1, int(op.Len))
+	size := max(1, int(op.Len))
+	fill := x.filler.begin(op, size)
 	owner := extentOwners[int(op.Which)%len(extentOwners)]
 	after, dep := -1, iosched.Dependency{}
 	if n := len(x.appends); op.Choice > 0 && n > 0 {
 		after = n - 1 - int((op.Choice-1)%uint64(n))
 		dep = x.deps[after]
 	}
-	at, d, err := x.target.Append(owner, x.size, dep, x.fillIn)
+	at, d, err := x.target.Append(owner, size, dep, fill)
 	x.got.place, x.got.err = at, err
-	if err == nil && (x.fills != 1 || x.dirty || x.placed != at.Place()) {
-		x.keep(&Failure{
-			Signature: Signature{Property: PropertyEqual, Field: "fill"},
-			Claim:     "an append lets its bytes, zero before, be written once, for the place they get",
-			Want:      fmt.Sprintf("once, %d bytes at %v", x.size, at.Place()),
-			Got:       fmt.Sprintf("%d times, last at %v, zero before: %v", x.fills, x.placed, !x.dirty),
-		})
+	if err == nil {
+		x.keep(x.filler.check(at.Place()))
 	}
 	if err != nil {
 		at = extent.Locator{}
 	}
 	x.model.Next = at.Extent
-	x.want.place, _, x.want.err = x.model.Append(owner, x.size, iosched.Dependency{}, x.fillIn)
+	x.want.place, _, x.want.err = x.model.Append(owner, size, iosched.Dependency{}, fill)
 	if err != nil || x.want.err != nil {
 		x.effect = false
 		x.stats.Refused += bit(classOf(err) == classFull)
@@ -180,27 +167,6 @@ func (x *Extent) append(op *Op) {
 	x.deps = append(x.deps, d)
 	x.got.count, x.want.count = len(x.deps), len(x.deps)
 }
-
-// fill writes the bytes of the append under way.
-func (x *Extent) fill(b []byte, at extent.Place) {
-	x.fills++
-	x.placed = at
-	x.dirty = x.dirty || len(b) != x.size || !allZero(b)
-	AppendValue(b[:0:len(b)], uint32(len(b)), x.filling.Fill)
-}
-
-func allZero(b []byte) bool {
-	for len(b) > 0 {
-		n := min(len(b), len(zeros))
-		if !bytes.Equal(b[:n], zeros[:n]) {
-			return false
-		}
-		b = b[n:]
-	}
-	return true
-}
-
-var zeros [512]byte
 
 func (x *Extent) readAt(op *Op) {
 	i, ok := x.back(op.Choice, len(x.appends))
