@@ -1,5 +1,7 @@
 package conformance
 
+import "slices"
+
 // Bias names one departure from plain even draws. Each can be switched off (Profile.Off) and counts how often it took effect
 // (Generator.Hits): a bias that never fires is a hole in the generator, one whose loss no seeded bug notices is dead weight.
 type Bias uint8
@@ -14,6 +16,14 @@ const (
 	BiasReadBack // right after a step that moves data, something is read, or a recent key is put again
 	BiasLastLife // the sequence ends with a reboot and reads
 	BiasFits     // what has been written nears the size of the disk: values become small, mutations rarer
+	BiasFull     // the disk is filled, and the store drained and filled again
+
+	BiasReclaimAtOnce // reclamation, or a release, right after something was written
+	BiasTwice         // a step that moves data twice, with nothing between
+	BiasDeleteFlush   // a flush right after a deletion
+	BiasFlushCompact  // a compaction right after a flush
+	BiasMoveReboot    // a reboot right after data was moved
+	BiasReuse         // something is written right after an extent was freed
 
 	BiasKeyHot    // one of the eight keys used last
 	BiasKeyLive   // a key that is stored
@@ -29,10 +39,16 @@ const (
 	BiasSizeFrame  // such that the frame ends on a block or page edge, as far as the operations tell, or up to three bytes off
 	BiasSizeGroup  // such that the frame fills the largest unit, or one byte off
 	BiasSizeExtent // such that the frame ends where the extent does, or one byte off
-	BiasSizeMax    // the longest, one byte less, or one more: too long
+	BiasSizeMax    // the longest that fits an extent, one byte less, or one more
+	BiasSizeParts  // longer than an extent or than one part; bounded by a share of the disk
+	BiasRange      // a part of a value that begins or ends where the value or a page does, or one byte off
 
 	BiasFillPlain  // zeros or ff
 	BiasFillRepeat // the value put before, again
+	BiasFillPrefix // a value that begins as the one before
+	BiasFillMagic  // the words that records begin with
+	BiasFillFrames // whole valid frames
+	BiasFillPlaces // locators
 	BiasDepRecent  // a mutation that is not known to be persistent
 	biasCount
 )
@@ -42,32 +58,73 @@ type BiasInfo struct {
 	Name string
 }
 
+// Can returns the biases that may take effect under p. It is what a test expects to see, not what the generator asks.
+func (p *Profile) Can(b Bias) bool {
+	has := func(k Kind) bool { return p.Weights[k] > 0 }
+	switch b {
+	case BiasFull:
+		return p.Full > 0
+	case BiasKeyHot, BiasKeyLive, BiasKeyDead, BiasKeyPool, BiasKeySpread, BiasKeyHigh:
+		return p.keyed()
+	case BiasReclaimAtOnce, BiasTwice, BiasDeleteFlush, BiasFlushCompact, BiasMoveReboot, BiasReuse:
+		return slices.ContainsFunc(p.Timings, func(t Timing) bool { return t.Bias == b })
+	case BiasRange:
+		return has(KindGetRange) || has(KindRead)
+	case BiasDepRecent:
+		return has(KindWait) || has(KindPoll)
+	case BiasFits:
+		return writerOf(p.Suite) != KindNone
+	case BiasFillPrefix, BiasFillMagic, BiasFillFrames, BiasFillPlaces:
+		return writerOf(p.Suite) != KindNone
+	}
+	if b >= BiasSizeZero && b <= BiasSizeParts {
+		return slices.ContainsFunc(p.Sizes, func(s SizeShare) bool { return s.Bias == b })
+	}
+	return true
+}
+
+// keyed reports whether the operations of p are about keys.
+func (p *Profile) keyed() bool { return kinds[p.Write].arg(RoleKey) != nil }
+
 var biases = [biasCount]BiasInfo{
-	BiasSwarm:      {"swarm"},
-	BiasPhases:     {"phases"},
-	BiasGeometry:   {"geometry"},
-	BiasConduct:    {"conduct"},
-	BiasUseful:     {"useful"},
-	BiasReadBack:   {"read-back"},
-	BiasLastLife:   {"last-life"},
-	BiasFits:       {"fits"},
-	BiasKeyHot:     {"key-hot"},
-	BiasKeyLive:    {"key-live"},
-	BiasKeyDead:    {"key-dead"},
-	BiasKeyPool:    {"key-pool"},
-	BiasKeySpread:  {"key-spread"},
-	BiasKeyHigh:    {"key-high"},
-	BiasSizeZero:   {"size-zero"},
-	BiasSizeOne:    {"size-one"},
-	BiasSizeSmall:  {"size-small"},
-	BiasSizePage:   {"size-page"},
-	BiasSizeFrame:  {"size-frame"},
-	BiasSizeGroup:  {"size-group"},
-	BiasSizeExtent: {"size-extent"},
-	BiasSizeMax:    {"size-max"},
-	BiasFillPlain:  {"fill-plain"},
-	BiasFillRepeat: {"fill-repeat"},
-	BiasDepRecent:  {"dep-recent"},
+	BiasSwarm:         {"swarm"},
+	BiasPhases:        {"phases"},
+	BiasGeometry:      {"geometry"},
+	BiasConduct:       {"conduct"},
+	BiasUseful:        {"useful"},
+	BiasReadBack:      {"read-back"},
+	BiasLastLife:      {"last-life"},
+	BiasFits:          {"fits"},
+	BiasFull:          {"full"},
+	BiasReclaimAtOnce: {"reclaim-at-once"},
+	BiasTwice:         {"twice"},
+	BiasDeleteFlush:   {"delete-flush"},
+	BiasFlushCompact:  {"flush-compact"},
+	BiasMoveReboot:    {"move-reboot"},
+	BiasReuse:         {"reuse"},
+	BiasKeyHot:        {"key-hot"},
+	BiasKeyLive:       {"key-live"},
+	BiasKeyDead:       {"key-dead"},
+	BiasKeyPool:       {"key-pool"},
+	BiasKeySpread:     {"key-spread"},
+	BiasKeyHigh:       {"key-high"},
+	BiasSizeZero:      {"size-zero"},
+	BiasSizeOne:       {"size-one"},
+	BiasSizeSmall:     {"size-small"},
+	BiasSizePage:      {"size-page"},
+	BiasSizeFrame:     {"size-frame"},
+	BiasSizeGroup:     {"size-group"},
+	BiasSizeExtent:    {"size-extent"},
+	BiasSizeMax:       {"size-max"},
+	BiasSizeParts:     {"size-parts"},
+	BiasRange:         {"range"},
+	BiasFillPlain:     {"fill-plain"},
+	BiasFillRepeat:    {"fill-repeat"},
+	BiasFillPrefix:    {"fill-prefix"},
+	BiasFillMagic:     {"fill-magic"},
+	BiasFillFrames:    {"fill-frames"},
+	BiasFillPlaces:    {"fill-locators"},
+	BiasDepRecent:     {"dep-recent"},
 }
 
 func (b Bias) String() string { return biases[b].Name }

@@ -42,31 +42,35 @@ type OptionInfo struct {
 
 	// Geometry options shape the store and its disk; the others, how disk and randomness behave.
 	Geometry bool
-	Since    int // the first opset that has it
+	Since    int      // the first opset that has it
+	Suites   []string // that it means something to: there it is drawn
 }
 
-var options = [optionCount]OptionInfo{
-	OptBlock:       {"block", 64, 64, 4096, []uint32{64, 128, 512}, "bytes of a logical block", true, 1},
-	OptPhysical:    {"pblock", 1, 1, 64, []uint32{1, 2, 8}, "logical blocks in a physical one", true, 1},
-	OptPage:        {"page", 2, 1, 64, []uint32{2, 1, 4, 8}, "blocks in a page", true, 1},
-	OptExtent:      {"extent", 64, 16, 65536, []uint32{64, 48, 96, 128}, "blocks in an extent", true, 1},
-	OptExtents:     {"extents", 16, 11, 4096, []uint32{16, 11, 12, 24}, "extents on the disk", true, 1},
-	OptGroup:       {"group", 8, 2, 4096, []uint32{8, 4, 16}, "blocks in the largest group-commit unit", true, 1},
-	OptWindowUnits: {"windowunits", 4, 1, 64, []uint32{4, 1, 2, 8}, "log units in flight", true, 1},
-	OptWindow:      {"window", 32, 16, 4096, []uint32{32, 16, 64}, "blocks of log in flight", true, 1},
-	OptMemtable:    {"memtable", 16, 1, 65536, []uint32{16, 1, 4, 8, 64}, "entries of the memtable", true, 1},
-	OptTable:       {"table", 64, 1, 65536, []uint32{64, 1, 2, 4}, "pages in a table of a sorted run", true, 1},
-	OptSuperPage:   {"superpage", 0, 0, 4096, []uint32{0, 8}, "blocks in a superblock page; 0: one page", true, 1},
-	OptReorder:     {"reorder", 0, 0, 1, []uint32{0, 1}, "complete requests out of order", false, 1},
-	OptUUIDBits:    {"uuidbits", 128, 2, 128, []uint32{128, 2, 4}, "bits of entropy in a UUID", false, 1},
-	OptSeed:        {"seed", 0, 0, 1<<32 - 1, nil, "seed of UUIDs and completion order", false, 1},
+// ofIndex are the suites in which an index runs.
+var ofIndex = []string{"kv", "index"}
 
-	OptCache:      {"cache", 8, 1, 65536, []uint32{8, 1, 2, 64}, "pages of the data cache", true, 2},
-	OptIndexCache: {"indexcache", 8, 1, 65536, []uint32{8, 1, 2, 64}, "pages of the index cache", true, 2},
-	OptFanout:     {"fanout", 4, 2, 8, []uint32{4, 2, 3, 8}, "growth from one level of the index to the next", true, 2},
-	OptTrigger:    {"trigger", 2, 1, 4, []uint32{2, 1, 3, 4}, "runs of the first level that start a compaction", true, 2},
-	OptFilterBits: {"filterbits", 10, 0, 16, []uint32{10, 0, 1, 4, 16}, "bits a key of the filters", true, 2},
-	OptPartSize:   {"partsize", 0, 0, 65536, []uint32{0, 8, 16, 32}, "blocks of the largest part; 0: as large as fits", true, 2},
+var options = [optionCount]OptionInfo{
+	OptBlock:       {"block", 64, 64, 4096, []uint32{64, 128, 512}, "bytes of a logical block", true, 1, inAll},
+	OptPhysical:    {"pblock", 1, 1, 64, []uint32{1, 2, 8}, "logical blocks in a physical one", true, 1, inAll},
+	OptPage:        {"page", 2, 1, 64, []uint32{2, 1, 4, 8}, "blocks in a page", true, 1, inAll},
+	OptExtent:      {"extent", 64, 16, 65536, []uint32{64, 48, 96, 128}, "blocks in an extent", true, 1, inAll},
+	OptExtents:     {"extents", 16, 11, 4096, []uint32{16, 11, 12, 24}, "extents on the disk", true, 1, inAll},
+	OptGroup:       {"group", 8, 2, 4096, []uint32{8, 4, 16}, "blocks in the largest group-commit unit", true, 1, inKV},
+	OptWindowUnits: {"windowunits", 4, 1, 64, []uint32{4, 1, 2, 8}, "log units in flight", true, 1, inKV},
+	OptWindow:      {"window", 32, 16, 4096, []uint32{32, 16, 64}, "blocks of log in flight", true, 1, inKV},
+	OptMemtable:    {"memtable", 16, 1, 65536, []uint32{16, 1, 4, 8, 64}, "entries of the memtable", true, 1, ofIndex},
+	OptTable:       {"table", 64, 1, 65536, []uint32{64, 1, 2, 4}, "pages in a table of a sorted run", true, 1, ofIndex},
+	OptSuperPage:   {"superpage", 0, 0, 4096, []uint32{0, 8}, "blocks in a superblock page; 0: one page", true, 1, inAll},
+	OptReorder:     {"reorder", 0, 0, 1, []uint32{0, 1}, "complete requests out of order", false, 1, inAll},
+	OptUUIDBits:    {"uuidbits", 128, 2, 128, []uint32{128, 2, 4}, "bits of entropy in a UUID", false, 1, inAll},
+	OptSeed:        {"seed", 0, 0, 1<<32 - 1, nil, "seed of UUIDs and completion order", false, 1, inAll},
+
+	OptCache:      {"cache", 8, 1, 65536, []uint32{8, 1, 2, 64}, "pages of the data cache", true, 2, inKV},
+	OptIndexCache: {"indexcache", 8, 1, 65536, []uint32{8, 1, 2, 64}, "pages of the index cache", true, 2, ofIndex},
+	OptFanout:     {"fanout", 4, 2, 8, []uint32{4, 2, 3, 8}, "growth from one level of the index to the next", true, 2, ofIndex},
+	OptTrigger:    {"trigger", 2, 1, 4, []uint32{2, 1, 3, 4}, "runs of the first level that start a compaction", true, 2, ofIndex},
+	OptFilterBits: {"filterbits", 10, 0, 16, []uint32{10, 0, 1, 4, 16}, "bits a key of the filters", true, 2, ofIndex},
+	OptPartSize:   {"partsize", 0, 0, 65536, []uint32{0, 8, 16, 32}, "blocks of the largest part; 0: as large as fits", true, 2, inKV},
 }
 
 // partSizeMin blocks hold a part's frame and leave some for its bytes, with blocks of 64 bytes.

@@ -14,7 +14,7 @@ func (r *run) replayCorpus(ctx context.Context) {
 	}()
 	for i := range r.cfg.Corpus {
 		f := &r.cfg.Corpus[i]
-		if r.cfg.Suite.Name != f.Sequence.Suite {
+		if !r.cfg.Suite.Executes(f.Sequence.Suite) {
 			continue
 		}
 		if ctx.Err() != nil {

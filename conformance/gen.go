@@ -3,6 +3,7 @@ package conformance
 import (
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 )
 
 // GeneratorVersion goes up whenever any seed of any profile gives another sequence than before; a test pins a hash.
@@ -11,6 +12,9 @@ const GeneratorVersion = 2
 // MixSeed returns the seed of sequence number n of a run. It depends on nothing else, so any number of workers, shards and
 // machines generate the same set.
 func MixSeed(runSeed, n uint64) uint64 { return mix64(mix64(runSeed) ^ n) }
+
+// FreshKey is the first of the keys that `fill` puts; the generator leaves them to it.
+const FreshKey KeyID = 0xe000
 
 const (
 	spaceMax = 1000 // keys a sequence knows
@@ -39,11 +43,24 @@ type Generator struct {
 	room   int64  // bytes that may still be written before values become small
 	log    logGuess
 	fill   uint32 // the next fill of its own
-	last   Op     // the last put
+	last   Op     // the last write
+	pins   uint32
+
+	roomAll   int64     // room at the beginning
+	liveBytes int64     // of frames of what is stored
+	tails     [3]uint32 // by owner: where appends go on, outside the log
+	full      [4]int    // operations that fill and drain, in turn; -1: none
+	fullStep  int
+	fullLen   uint32
+	drawn     uint64              // kinds with a weight
+	timings   [kindCount][]Timing // by what came before
+	args      [kindCount][]*Arg   // those that the suite has
+	logged    bool                // what is written goes through the log
 
 	live    [spaceMax]uint16 // stored keys, less base, in no order
 	liveLen uint32
 	at      [spaceMax]uint16 // 1 + place in live; 0: not stored
+	lens    [spaceMax]uint32 // of stored values, in bytes
 	recent  ring
 	dead    ring
 }
@@ -58,19 +75,37 @@ func (r *ring) add(k uint16) { r.keys[r.n%ringLen] = k; r.n++ }
 
 // sizeLimits are the edges of one geometry, in bytes.
 type sizeLimits struct {
-	block, physical, page, group, extent, max, overhead uint32
+	block, physical, page, group, extent uint32
+	max                                  uint32 // the longest value that fits an extent
+	part                                 uint32 // the longest part of a value
+	most                                 uint32 // the longest value
+	overhead                             uint32 // what a frame adds to a value
 }
 
 func limitsOf(c *Config, p *Profile) sizeLimits {
-	return sizeLimits{
+	s := sizeLimits{
 		block:    c.Get(OptBlock),
 		physical: c.Get(OptPhysical) * c.Get(OptBlock),
 		page:     c.Page(),
 		group:    c.Get(OptGroup) * c.Get(OptBlock),
 		extent:   c.Get(OptExtent) * c.Get(OptBlock),
-		max:      c.ValueMax(),
 		overhead: p.FrameHeader + p.FrameTrailer,
 	}
+	s.max = s.extent - s.overhead
+	if p.Suite == "kv" {
+		s.max = c.ValueMax()
+	}
+	s.part, s.most = s.max, uint32(logBytes(c)*int64(p.PartsShare)/100)
+	if b := c.Get(OptPartSize) * s.block; b > 0 {
+		s.part = min(s.part, b)
+	}
+	return s
+}
+
+// logBytes returns the bytes of a disk that values may fill: all but superblock, index, metadata and what must stay ready.
+func logBytes(c *Config) int64 {
+	const overheadExtents = 6
+	return int64(c.Get(OptExtents)-overheadExtents) * int64(c.Get(OptExtent)*c.Get(OptBlock))
 }
 
 // NewGenerator returns a generator of profile p.
@@ -78,6 +113,19 @@ func NewGenerator(p *Profile) *Generator {
 	g := &Generator{Profile: p}
 	for i := range g.sizeTable {
 		g.sizeTable[i] = biasCount
+	}
+	g.logged = p.Suite == "kv"
+	for k := range kinds {
+		for i := range kinds[k].Args {
+			if a := &kinds[k].Args[i]; a.in(p.Suite) {
+				g.args[k] = append(g.args[k], a)
+			}
+		}
+	}
+	for _, t := range p.Timings {
+		if !p.Off.Has(t.Bias) {
+			g.timings[t.After] = append(g.timings[t.After], t)
+		}
 	}
 	i := 0
 	for _, s := range p.Sizes {
@@ -110,7 +158,24 @@ func (g *Generator) Fill(dst *Sequence, seed uint64) {
 	if g.coin(BiasLastLife, p.LastLife) && n > 8 {
 		g.lifeAt = n - 2 - int(g.below(uint32(n/4)))
 	}
+	g.planFull(n)
 	g.fillOps(dst.Ops)
+}
+
+// planFull chooses where in n operations the disk is filled and the store drained.
+func (g *Generator) planFull(n int) {
+	g.full, g.fullStep, g.fullLen = [4]int{-1, -1, -1, -1}, 0, 0
+	if !g.coin(BiasFull, g.Profile.Full) || n < 8 {
+		return
+	}
+	g.Hits[BiasFull]++
+	g.full[0] = int(g.below(uint32(n / 2)))
+	for i := 1; i < len(g.full); i++ {
+		g.full[i] = g.full[i-1] + 1
+		if i&1 == 1 { // what a full disk still lets one do
+			g.full[i] += int(g.below(8))
+		}
+	}
 }
 
 // fillOps draws the manner of the sequence and writes it, phase by phase.
@@ -145,7 +210,7 @@ func (p *Profile) swarm(keep, boost uint64) Weights {
 		w[k] = p.Weights[k]
 	}
 	for k := range w {
-		w[k] = uint8(min(uint32(w[k])*(2+uint32(boost>>(2*k)&3))/3, 255))
+		w[k] = uint8(min(uint32(w[k])*(2+uint32(boost>>(2*k&63)&3))/3, 255))
 	}
 	return w
 }
@@ -178,10 +243,12 @@ func (g *Generator) setWeights(w *Weights) {
 		total += uint32(v)
 	}
 	pos, sum := uint32(0), uint32(0)
+	g.drawn = 0
 	for k, v := range w {
 		if v == 0 {
 			continue
 		}
+		g.drawn |= 1 << k
 		sum += uint32(v)
 		end := max(sum*uint32(len(g.kindTable))/total, pos+1)
 		for ; pos < end && pos < uint32(len(g.kindTable)); pos++ {
@@ -202,7 +269,8 @@ func (g *Generator) fillStretch(ops []Op, first int) {
 	}
 }
 
-// kind draws the kind of operation i. Bits used of r: 0-6 which, 8-15 whether it stays, 16-23 what takes its place.
+// kind draws the kind of operation i. Bits used of r: 0-6 which, 8-15 whether it stays, 16-23 what takes its place, 56-63 whether
+// another follows prev.
 func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 	p := g.Profile
 	kind := g.kindTable[r&127]
@@ -213,22 +281,35 @@ func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 			g.Hits[BiasLastLife]++
 			return KindReboot
 		}
-		kind = KindGet
+		kind = p.Read
+	case i == g.full[g.fullStep]:
+		g.fullStep = (g.fullStep + 1) % len(g.full)
+		if g.fullStep&1 == 1 {
+			return KindFill
+		}
+		return KindDrain
 	case settles(prev) && instead < p.ReadBack && !p.Off.Has(BiasReadBack):
 		g.Hits[BiasReadBack]++
 		if instead&1 == 0 && g.liveLen > 0 {
-			return KindGet
+			return p.Read
 		}
-		return KindPut
+		return p.Write
+	}
+	for i := range g.timings[prev] {
+		t := &g.timings[prev][i]
+		if Odds(r>>56)-t.From < t.Odds && Odds(r>>56) >= t.From && g.drawn>>t.Then&1 != 0 {
+			g.Hits[t.Bias]++
+			return t.Then
+		}
 	}
 	info := &kinds[kind]
 	if g.met>>info.Needs&1 == 0 && Odds(r>>8) >= p.UsefulMiss && !p.Off.Has(BiasUseful) {
 		g.Hits[BiasUseful]++
-		return g.readOrPut(instead)
+		return g.readOrWrite(instead)
 	}
 	if g.room < 0 && info.Group == GroupMutate && instead < 160 && g.liveLen > 0 && !p.Off.Has(BiasFits) {
 		g.Hits[BiasFits]++
-		return KindGet
+		return p.Read
 	}
 	return kind
 }
@@ -236,22 +317,19 @@ func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 // settles reports whether k moves data, so that what it moved is worth a look.
 func settles(k Kind) bool { return kinds[k].Settles&(1<<NeedUnsynced|1<<NeedUnflushed) != 0 }
 
-func (g *Generator) readOrPut(instead Odds) Kind {
+func (g *Generator) readOrWrite(instead Odds) Kind {
 	if g.liveLen > 0 && (instead < 150 || g.room < 0) {
-		return KindGet
+		return g.Profile.Read
 	}
-	return KindPut
+	return g.Profile.Write
 }
 
-// write makes o an operation of that kind. Bits used of r: 24-63; put draws again.
+// write makes o an operation of that kind. Bits used of r: 24-63; sizes and ranges draw again.
 func (g *Generator) write(o *Op, kind Kind, r uint64) {
 	*o = Op{Kind: kind, Key: NoKey}
-	args := kinds[kind].Args
+	args := g.args[kind]
 	for i := range args {
-		a := &args[i]
-		if !a.in(g.Profile.Suite) {
-			continue
-		}
+		a := args[i]
 		switch a.Role {
 		case RoleKey:
 			o.Key = g.base + KeyID(g.key(kind, r))
@@ -261,16 +339,26 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 			}
 		case RoleSize:
 			g.extra = g.pcg.Uint64()
-			o.Set(a.Field, uint64(g.size()))
+			o.Set(a.Field, uint64(g.size(o)))
 		case RoleFill:
+			if g.extra == 0 { // of a kind without a size
+				g.extra = g.pcg.Uint64()
+			}
 			o.Set(a.Field, uint64(g.fillOf(o)))
+			g.extra = 0
+		case RoleOffset:
+			g.extra = g.pcg.Uint64()
+			o.Off = g.rangeFrom(o)
+		case RoleRange:
+			o.Len = g.rangeLen(o)
+			g.extra = 0
 		case RoleFlag, RoleWord:
 			o.Set(a.Field, a.Default+uint64(scale16(r>>24, uint32(a.Draw-a.Default)+1)))
-		case RoleExtent:
+		case RoleExtent, RolePick:
 			o.Set(a.Field, uint64(scale16(r>>32, uint32(a.Draw)+1)))
 		case RoleDep:
 			o.Set(a.Field, g.dep(a, kind, r))
-		case RoleCount, RolePick, RoleAfterPick, RoleOffset, RoleRange:
+		case RoleCount, RoleAfterPick:
 			// Small counts are likelier: the smaller of two draws.
 			n := uint32(a.Draw-a.Default) + 1
 			o.Set(a.Field, a.Default+uint64(min(scale16(r>>32, n), scale16(r>>47, n))))
@@ -291,21 +379,51 @@ func (g *Generator) dep(a *Arg, kind Kind, r uint64) uint64 {
 // note takes account of what o does.
 func (g *Generator) note(o *Op) {
 	info := &kinds[o.Kind]
-	g.log.note(o)
+	if g.logged {
+		g.log.note(o)
+	}
 	switch o.Kind {
-	case KindPut:
+	case KindPut, KindInsert:
 		g.mutation(o)
-		g.store(uint16(o.Key - g.base))
+		g.store(uint16(o.Key-g.base), o.Len)
 		g.last = *o
-	case KindDelete:
+	case KindDelete, KindRemove:
 		g.mutation(o)
 		g.remove(uint16(o.Key - g.base))
+	case KindAppend, KindPutChunk:
+		g.mutation(o)
+		g.tail(o)
+		g.liveLen++
+		g.met |= 1 << NeedLive
+		g.last = *o
+	case KindForget:
+		g.mutation(o)
+		g.liveLen -= min(g.liveLen, 1)
+		g.met |= 1 << NeedLive
+		if g.liveLen == 0 {
+			g.met &^= 1 << NeedLive
+		}
 	case KindPump:
 		g.waited(g.undone - min(g.undone, o.Len))
 	case KindWait:
 		g.waited(min(g.undone, uint32(o.Choice)))
 	case KindFlush, KindReboot:
 		g.spend(g.sizes.page*2 + g.liveLen*64) // a run, and records that name it
+		g.met |= 1 << NeedRuns
+	case KindReclaim, KindRelease:
+		g.room = min(g.room+int64(g.sizes.extent), g.roomAll-g.liveBytes)
+	case KindFill:
+		g.mutation(o)
+		g.room = -1
+	case KindDrain:
+		g.drained()
+	case KindPin:
+		g.pins++
+		g.met |= 1 << NeedPinned
+	case KindUnpin:
+		if g.pins -= min(g.pins, 1); g.pins == 0 {
+			g.met &^= 1 << NeedPinned
+		}
 	}
 	g.met &^= info.Settles
 	if info.Settles>>NeedUnsynced&1 != 0 {
@@ -316,6 +434,25 @@ func (g *Generator) note(o *Op) {
 	}
 }
 
+// tail follows the appends of one owner outside the log.
+func (g *Generator) tail(o *Op) {
+	t := &g.tails[o.Which]
+	n := (o.Len + g.sizes.overhead + g.sizes.physical - 1) &^ (g.sizes.physical - 1)
+	if *t += n; *t > g.sizes.extent {
+		*t = n
+	}
+}
+
+// drained forgets what was stored.
+func (g *Generator) drained() {
+	for _, k := range g.live[:g.liveLen] {
+		g.at[k] = 0
+		g.dead.add(k)
+	}
+	g.liveLen, g.liveBytes, g.room = 0, 0, g.roomAll
+	g.met &^= 1 << NeedLive
+}
+
 // waited notes that all but the last left mutations were waited for.
 func (g *Generator) waited(left uint32) {
 	if g.undone = left; left == 0 {
@@ -324,7 +461,7 @@ func (g *Generator) waited(left uint32) {
 }
 
 // afterMutation is what a mutation leaves to be found; whether a shard is stored is for store and remove.
-const afterMutation needs = 1<<NeedMutation | 1<<NeedUnsynced | 1<<NeedUnflushed | 1<<NeedUnchecked | 1<<NeedReopen
+const afterMutation needs = 1<<NeedMutation | 1<<NeedUnsynced | 1<<NeedUnflushed | 1<<NeedUnchecked | 1<<NeedReopen | 1<<NeedGarbage
 
 func (g *Generator) mutation(o *Op) {
 	g.met |= afterMutation
@@ -333,16 +470,23 @@ func (g *Generator) mutation(o *Op) {
 	g.spend(n)
 }
 
-// spend takes whole blocks off the room; a block is a power of two.
-func (g *Generator) spend(n uint32) { g.room -= int64((n + g.sizes.block - 1) &^ (g.sizes.block - 1)) }
+// spend takes whole blocks off the room.
+func (g *Generator) spend(n uint32) { g.room -= int64(g.blocks(n)) }
 
-func (g *Generator) store(k uint16) {
+// blocks rounds n up; a block is a power of two.
+func (g *Generator) blocks(n uint32) uint32 { return (n + g.sizes.block - 1) &^ (g.sizes.block - 1) }
+
+func (g *Generator) store(k uint16, n uint32) {
 	if g.at[k] == 0 {
 		g.live[g.liveLen] = k
 		g.liveLen++
 		g.at[k] = uint16(g.liveLen)
 		g.met |= 1 << NeedLive
+	} else {
+		g.liveBytes -= int64(g.blocks(g.lens[k] + g.sizes.overhead))
 	}
+	g.lens[k] = n
+	g.liveBytes += int64(g.blocks(n + g.sizes.overhead))
 }
 
 func (g *Generator) remove(k uint16) {
@@ -356,6 +500,7 @@ func (g *Generator) remove(k uint16) {
 	moved := g.live[g.liveLen]
 	g.live[i-1], g.at[moved] = moved, i
 	g.at[k] = 0
+	g.liveBytes -= int64(g.blocks(g.lens[k] + g.sizes.overhead))
 	g.dead.add(k)
 }
 
@@ -367,7 +512,7 @@ func (g *Generator) begin(c *Config) {
 	g.base = 0
 	if g.coin(BiasKeyHigh, p.HighKeys) {
 		g.Hits[BiasKeyHigh]++
-		g.base = KeyID(g.below(uint32(NoKey) - spaceMax))
+		g.base = KeyID(g.below(uint32(FreshKey) - spaceMax))
 	}
 	g.pooled = g.coin(BiasKeyPool, p.Pooled)
 	if g.spread = g.coin(BiasKeySpread, p.Spread); g.spread {
@@ -378,9 +523,12 @@ func (g *Generator) begin(c *Config) {
 	g.liveLen, g.recent.n, g.dead.n = 0, 0, 0
 	g.log.begin(&g.sizes, p)
 	g.fill, g.last, g.extra = FillOnes+1, Op{}, 0
-	const overheadExtents = 6 // superblock, index, metadata, and what must stay ready
-	disk := int64(c.Get(OptExtents)-overheadExtents) * int64(g.sizes.extent)
-	g.room = disk * int64(p.FillShare) / 100
+	g.tails, g.pins, g.liveBytes = [3]uint32{}, 0, 0
+	g.roomAll = logBytes(c) * int64(p.FillShare) / 100
+	if writerOf(p.Suite) == KindNone {
+		g.roomAll = 1 << 40 // entries are small
+	}
+	g.room = g.roomAll
 }
 
 func (g *Generator) drawLength() int {
@@ -423,7 +571,10 @@ func (g *Generator) drawConfig(c *Config) {
 		g.Hits[BiasGeometry]++
 		for o := range optionCount {
 			info := &options[o]
-			if r := g.pcg.Uint64(); info.Geometry && Odds(r) < p.Knob {
+			if !info.Geometry || !slices.Contains(info.Suites, p.Suite) {
+				continue
+			}
+			if r := g.pcg.Uint64(); Odds(r) < p.Knob {
 				c.values[o] = info.Draw[scale32(r>>8, uint32(len(info.Draw)))]
 			}
 		}

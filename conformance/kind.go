@@ -50,6 +50,7 @@ const (
 	NeedReopen         // a mutation since the store was opened
 	NeedGarbage        // a mutation since space was reclaimed
 	NeedPinned         // an extent that is pinned
+	NeedRuns           // a run that was written since runs were merged
 	needCount
 )
 

@@ -1,7 +1,5 @@
 package conformance
 
-import "slices"
-
 // Odds is a probability in 256ths.
 type Odds uint8
 
@@ -17,6 +15,8 @@ type Profile struct {
 
 	// The mix. A sequence is of one of three manners: a random half of the kinds at weights of its own (swarm), all kinds at the
 	// profile's weights (uniform), or a walk through the phases.
+	Read    Kind // what looks at one thing that was written
+	Write   Kind // what writes one thing
 	Weights Weights
 	Kept    []Kind // never left out by swarm
 	Swarm   Odds
@@ -30,7 +30,9 @@ type Profile struct {
 	Spread   Odds       // that puts mostly go to other keys than lately: their odds for hot and live keys are quartered
 	Keys     [kindCount]KeyChoice
 	Sizes    []SizeShare
-	Fills    struct{ Plain, Repeat Odds }
+	Fills    struct{ Plain, Repeat, Prefix, Magic, Frames, Places Odds }
+	Timings  []Timing
+	Full     Odds // that the disk is filled, drained and filled again
 
 	// What a frame adds to its value; sizes on an edge depend on it. In bytes, as laid down by the log's format.
 	FrameHeader, FrameTrailer, UnitHeader, DirectoryEntry uint32
@@ -44,6 +46,7 @@ type Profile struct {
 	ReadBack   Odds
 	LastLife   Odds
 	FillShare  uint32 // percent of the disk that may be written before values become small
+	PartsShare uint32 // percent of the disk that the longest value takes; less than an extent: none needs several parts
 }
 
 // Phase is a stretch of a sequence with weights of its own.
@@ -74,70 +77,15 @@ type KeyChoice struct {
 	MustLive        bool // a recent key that is not stored will not do
 }
 
+// Timing lets Then follow After with odds of From..From+Odds-1, where both are drawn.
+type Timing struct {
+	Bias        Bias
+	After, Then Kind
+	From, Odds  Odds
+}
+
 // SizeShare is the share of a size bias among all sizes, in 64ths. What is left over is exponential.
 type SizeShare struct {
 	Bias  Bias
 	Share uint8
-}
-
-// Profiles are the stock profiles.
-var Profiles = []*Profile{kvProfile()}
-
-// ProfileNamed returns the stock profile of that name, or nil.
-func ProfileNamed(name string) *Profile {
-	i := slices.IndexFunc(Profiles, func(p *Profile) bool { return p.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return Profiles[i]
-}
-
-// kvProfile drives a whole store through its request interface and its background steps.
-func kvProfile() *Profile {
-	p := &Profile{
-		Name:  "kv",
-		Suite: "kv",
-		Weights: Weights{
-			KindGet: 60, KindPoll: 9, KindList: 12, KindPut: 68, KindDelete: 24,
-			KindPump: 18, KindWait: 12, KindSync: 12, KindFlush: 12, KindCheck: 3, KindReboot: 9,
-		},
-		Kept:   []Kind{KindGet, KindPut},
-		Swarm:  128,
-		Phased: 51,
-		Phases: []Phase{
-			{"load", 4, Weights{KindPut: 80, KindGet: 12, KindPump: 8, KindFlush: 2, KindDelete: 4}},
-			{"churn", 4, Weights{KindPut: 36, KindDelete: 24, KindGet: 24, KindPump: 6, KindWait: 4, KindPoll: 4, KindFlush: 4}},
-			{"settle", 1, Weights{KindPut: 12, KindGet: 12, KindWait: 10, KindSync: 10, KindFlush: 16, KindReboot: 16, KindPump: 8}},
-			{"verify", 2, Weights{KindGet: 64, KindList: 16, KindCheck: 4, KindPoll: 4, KindPut: 8, KindReboot: 4}},
-		},
-		Length:   Lengths{Short: 85, ShortMax: 20, Base: 20, Tail: 71, Max: 480},
-		Spaces:   []KeySpace{{10, 1, 1}, {34, 2, 4}, {52, 5, 16}, {84, 17, 64}, {76, 65, 1000}},
-		HighKeys: 48,
-		Pooled:   48,
-		Spread:   128,
-		Sizes: []SizeShare{
-			{BiasSizeZero, 2}, {BiasSizeOne, 2}, {BiasSizeSmall, 15}, {BiasSizePage, 6}, {BiasSizeFrame, 8},
-			{BiasSizeGroup, 3}, {BiasSizeExtent, 3}, {BiasSizeMax, 1},
-		},
-		FrameHeader:    64,
-		FrameTrailer:   24,
-		UnitHeader:     64,
-		DirectoryEntry: 25,
-		Geometry:       128,
-		Knob:           128,
-		Reorder:        96,
-		UUIDBits:       24,
-		UsefulMiss:     28,
-		ReadBack:       72,
-		LastLife:       64,
-		FillShare:      60,
-	}
-	p.Fills.Plain, p.Fills.Repeat = 28, 12
-	p.Keys = [kindCount]KeyChoice{
-		KindGet:    {Hot: 110, Live: 118, Dead: 10, MustLive: true},
-		KindDelete: {Hot: 90, Live: 136, Dead: 10, MustLive: true},
-		KindPut:    {Hot: 76, Live: 24, Dead: 20},
-		KindList:   {Hot: 64, Live: 96, Dead: 32},
-	}
-	return p
 }

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ func (p *Profile) String() string {
 			line("off", "%s", bias)
 		}
 	}
-	line("mix", "swarm=%d/256 phased=%d/256 kept=%v", p.Swarm, p.Phased, p.Kept)
+	line("mix", "swarm=%d/256 phased=%d/256 kept=%v read=%v write=%v full=%d/256", p.Swarm, p.Phased, p.Kept, p.Read, p.Write, p.Full)
 	line("weights", "%s", p.Weights)
 	for _, ph := range p.Phases {
 		line("phase", "%s share=%d %s", ph.Name, ph.Share, ph.Weights)
@@ -38,15 +39,19 @@ func (p *Profile) String() string {
 	for _, s := range p.Sizes {
 		line("size", "%s share=%d/64", s.Bias, s.Share)
 	}
-	line("fills", "plain=%d/256 repeat=%d/256", p.Fills.Plain, p.Fills.Repeat)
+	line("fills", "of 256: %+v", p.Fills)
+	for _, t := range p.Timings {
+		line("after", "%s comes %s odds=%d/256 from=%d bias=%s", t.After, t.Then, t.Odds, t.From, t.Bias)
+	}
 	line("frame", "header=%d trailer=%d unit=%d entry=%d", p.FrameHeader, p.FrameTrailer, p.UnitHeader, p.DirectoryEntry)
 	line("options", "geometry=%d/256 knob=%d/256 reorder=%d/256 uuidbits=%d/256", p.Geometry, p.Knob, p.Reorder, p.UUIDBits)
 	for o := range optionCount {
-		if i := o.Info(); i.Draw != nil {
+		if i := o.Info(); i.Draw != nil && slices.Contains(i.Suites, p.Suite) {
 			line("option", "%s %v", i.Name, i.Draw)
 		}
 	}
-	line("steps", "miss=%d/256 readback=%d/256 lastlife=%d/256 fillshare=%d%%", p.UsefulMiss, p.ReadBack, p.LastLife, p.FillShare)
+	line("steps", "miss=%d/256 readback=%d/256 lastlife=%d/256 fillshare=%d%% partsshare=%d%%", p.UsefulMiss, p.ReadBack, p.LastLife,
+		p.FillShare, p.PartsShare)
 	return b.String()
 }
 

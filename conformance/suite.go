@@ -1,6 +1,9 @@
 package conformance
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Suite is what a run needs to know of one profile: where its sequences come from and what executes them.
 type Suite struct {
@@ -11,7 +14,13 @@ type Suite struct {
 	NewExecutor      func() (Executor, error)
 	Reduce           ReduceFunc // nil: failures are reported as they were generated
 	Probes           []Probe
-	WorkersMax       int // executors that can run at once; 0: any number, 1: they share a disk
+	WorkersMax       int     // executors that can run at once; 0: any number, 1: they share a disk
+	Parts            []Suite // of a mix; see MixOf
+}
+
+// Executes reports whether the suite runs sequences of that suite word.
+func (s *Suite) Executes(name string) bool {
+	return s.Name == name || slices.ContainsFunc(s.Parts, func(p Suite) bool { return p.Name == name })
 }
 
 // Filler generates sequences. Fill is a pure function of the seed: it overwrites all of dst, and reuses its memory.

@@ -46,6 +46,9 @@ func benchVerb(ctx context.Context, cfg *config, stdout, _ io.Writer) error {
 	case "generator":
 		suite.NewExecutor = func() (conformance.Executor, error) { return idle{}, nil }
 	case "harness":
+		if suite.Name != "kv" {
+			return usagef("the harness is measured on --profile kv")
+		}
 		suite.NewExecutor = func() (conformance.Executor, error) {
 			return conformance.NewKV(conformance.NewModelFactory(), nil), nil
 		}

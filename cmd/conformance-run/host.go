@@ -56,54 +56,65 @@ func (h *host) close() error {
 	return err
 }
 
-// profileNames are the stock profiles and their mix.
+// profileNames are the stock profiles that can be executed, and their mix.
 func profileNames() []string {
 	names := []string{"all"}
 	for _, p := range conformance.Profiles {
-		names = append(names, p.Name)
+		if executors[p.Suite] != nil {
+			names = append(names, p.Name)
+		}
 	}
 	return names
 }
 
-// suite returns what runs the profile. The mix of all profiles is, as long as there is one, that one.
+// suite returns what runs the profile.
 func (h *host) suite(profile string) (conformance.Suite, error) {
 	if !slices.Contains(profileNames(), profile) {
 		return conformance.Suite{}, usagef("unknown profile%s", didYouMean(profile, profileNames(), ""))
 	}
-	stock := conformance.ProfileNamed(profile)
-	if profile == "all" {
-		stock = conformance.Profiles[0]
+	if profile != "all" {
+		return h.stock(conformance.ProfileNamed(profile)), nil
 	}
-	s, err := h.suiteNamed(stock.Suite)
-	s.Profile = profile
-	s.NewGenerator = func() conformance.Filler { return conformance.NewGenerator(stock) }
-	return s, err
+	var parts []conformance.Suite
+	for _, p := range conformance.Profiles {
+		if executors[p.Suite] != nil {
+			parts = append(parts, h.stock(p))
+		}
+	}
+	return conformance.MixOf("all", parts, conformance.MixShares), nil
+}
+
+// stock returns what runs a stock profile.
+func (h *host) stock(p *conformance.Profile) conformance.Suite {
+	s := conformance.Suite{
+		Profile: p.Name, Name: p.Suite, GeneratorVersion: generatorVersion, Reduce: conformance.ReduceSequence, Probes: conformance.Probes,
+		NewGenerator: func() conformance.Filler { return conformance.NewGenerator(p) },
+	}
+	newExecutor := executors[p.Suite]
+	s.NewExecutor = func() (conformance.Executor, error) { return newExecutor(conformance.MemoryDisks()), nil }
+	if h.disk != nil {
+		s.WorkersMax = 1
+		s.NewExecutor = func() (conformance.Executor, error) {
+			return conformance.Scaled(newExecutor(h.lend.Disk), h.lend.Block()), nil
+		}
+	}
+	return s
 }
 
 // suiteNamed returns what executes sequences of that suite.
 func (h *host) suiteNamed(name string) (conformance.Suite, error) {
-	if name != "kv" {
-		return conformance.Suite{}, fmt.Errorf("nothing here executes sequences of the suite %s", name)
+	for _, p := range conformance.Profiles {
+		if p.Suite == name && executors[name] != nil {
+			return h.stock(p), nil
+		}
 	}
-	return h.onStores(conformance.Suite{
-		Profile: name, Name: name, GeneratorVersion: generatorVersion, Reduce: conformance.ReduceSequence, Probes: conformance.Probes,
-	}, newStores), nil
+	return conformance.Suite{}, fmt.Errorf("nothing here executes sequences of the suite %s", name)
+}
+
+// executors make what executes the sequences of each suite.
+var executors = map[string]func(conformance.DiskSource) conformance.Executor{
+	"kv": func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
 }
 
 // newStores makes the factory of the stores under test; tests put stores in its place that are wrong on purpose.
 var newStores = conformance.NewEngineFactory
-
-// onStores completes s with executors that drive stores made by a factory.
-func (h *host) onStores(s conformance.Suite, factory func() conformance.Factory) conformance.Suite {
-	if h.disk == nil {
-		s.NewExecutor = func() (conformance.Executor, error) {
-			return conformance.NewKV(factory(), conformance.MemoryDisks()), nil
-		}
-		return s
-	}
-	s.WorkersMax = 1
-	s.NewExecutor = func() (conformance.Executor, error) {
-		return conformance.Scaled(conformance.NewKV(factory(), h.lend.Disk), h.lend.Block()), nil
-	}
-	return s
-}
