@@ -20,9 +20,11 @@ type answer struct {
 	err   error
 	value []byte           // what was read
 	ids   []engine.ShardID // list
-	count int              // pump: requests completed; put and delete: the mutation's number; reclaim: chunks moved
+	count int              // pump: requests completed; put and delete: the mutation's number; reclaim: chunks moved; head: bytes; fill, drain: shards
 	state iosched.State    // poll, wait, sync: of the chosen dependency
 	joint iosched.State    // poll: of the chosen dependency and the newest together
+
+	space Space // stat
 
 	// The floors below the store.
 	place   extent.Locator // append: where; move: to where, if it was
@@ -34,7 +36,7 @@ type answer struct {
 // trace adds a to t.
 func (a *answer) trace(t *Trace) {
 	t.Word(uint64(classOf(a.err)) | uint64(a.state)<<8 | uint64(a.joint)<<16 | uint64(len(a.ids))<<24)
-	t.Word(uint64(a.count))
+	t.Word(uint64(a.count) ^ uint64(a.space.LiveBytes)<<20 ^ uint64(a.space.FreeExtents)<<48)
 	t.Bytes(a.value)
 	for i := range a.ids {
 		t.Bytes(a.ids[i][:])
@@ -95,7 +97,24 @@ func (a *answer) text(op *Op, s *Sequence) string {
 		return errorText(a.err)
 	}
 	switch op.Kind {
-	case KindGet:
+	case KindHead:
+		return fmt.Sprintf("%d B", a.count)
+	case KindCompact, KindReclaim:
+		switch {
+		case s.Suite == "chunk":
+			return fmt.Sprintf("%d moved", a.count)
+		case op.Which != 0:
+			return "begun"
+		case a.count == 0:
+			return "nothing to do"
+		}
+	case KindFill:
+		return fmt.Sprintf("%d fitted", a.count)
+	case KindDrain:
+		return fmt.Sprintf("%d deleted", a.count)
+	case KindStat:
+		return fmt.Sprintf("%d B live, %d extents free", a.space.LiveBytes, a.space.FreeExtents)
+	case KindGet, KindGetRange:
 		return valueText(a.value)
 	case KindList:
 		return idsText(a.ids, s)
@@ -118,8 +137,6 @@ func (a *answer) text(op *Op, s *Sequence) string {
 		return fmt.Sprintf("%v dep=%d", a.place, a.count)
 	case KindDescribe:
 		return extentText(&a.extent)
-	case KindReclaim:
-		return fmt.Sprintf("%d moved", a.count)
 	case KindMove:
 		if a.place.IsZero() {
 			return "not moved"

@@ -40,7 +40,7 @@ func (fakeFiller) Fill(dst *Sequence, seed uint64) {
 	dst.Suite, dst.Config, dst.Origin, dst.Fail = "kv", DefaultConfig(), "", nil
 	dst.Ops = dst.Ops[:0]
 	for range 4 + r.IntN(20) {
-		op := NewOp(Kind(1 + r.IntN(int(kindCount)-1)))
+		op := NewOp(Kind(1 + r.IntN(int(KindReboot))))
 		if op.Kind.Info().arg(RoleKey) != nil {
 			op.Key = KeyID(r.IntN(50))
 		}

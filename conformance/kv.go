@@ -19,11 +19,13 @@ import (
 // whatever else is taken away; with no mutation yet, wait and poll do nothing. The model is told which mutations the store
 // reported persistent, always a prefix: one that is persistent before an earlier one, or no longer, is a wrong state.
 //
-// ErrFull is a right answer to whatever needs space, as long as space is not modelled; it has no effect on either side. Too large
-// is exactly what is longer than the store's MaxShard.
+// ErrFull is a right answer to whatever needs space, as far as SPACE says; it has no effect on either side. Too large is exactly
+// what is longer than the store's MaxShard. What the store keeps of the space is checked where it is exact: after a flush, an
+// open, a reclamation. Compaction, reclamation and work that was only begun change no answer; whether there is something for
+// them to do is for the store to say. A call that it lacks has no effect.
 //
-// Blind spots: what a store does between two operations of one goroutine; space; whether persistent means anything, which only a
-// crash can show.
+// Blind spots: what a store does between two operations of one goroutine; where on the disk it keeps what; whether persistent
+// means anything, which only a crash can show.
 //
 // An executor allocates nothing while the answers agree. It is used by one goroutine.
 type KV struct {
@@ -31,7 +33,15 @@ type KV struct {
 	factory Factory
 	target  Target // nil while closed
 	model   model.Store
-	dirty   bool // a mutation was accepted since the last flush or reboot
+
+	dirty      bool   // a mutation was accepted since the last flush or reboot
+	superDirty bool   // something was accepted or recorded since the superblock was written
+	empty      bool   // nothing was accepted since the last drain
+	reclaims   bool   // the store has the call
+	filled     filled // the first fill that ended on a full disk
+	fresh      uint32 // keys that fills have used
+	live       int    // bytes of what is stored
+	cache      int    // bytes of the data cache
 
 	// Buffers reused for ever.
 	value   []byte // as generated
@@ -52,7 +62,9 @@ func NewKV(f Factory, source DiskSource) *KV {
 // format makes an empty store.
 func (x *KV) format() error {
 	x.model.Reset()
-	x.dirty = false
+	x.dirty, x.superDirty, x.empty = false, false, false
+	x.live, x.cache = 0, int(x.seq.Config.Get(OptCache)*x.seq.Config.Page())
+	x.filled, x.fresh = filled{}, 0
 	return x.factory.Format(x.below(), &x.seq.Config)
 }
 
@@ -67,6 +79,7 @@ func (x *KV) open() error {
 	}
 	x.target = t
 	x.model.Limit = t.MaxShard()
+	x.keep(CheckSpace(t, &x.model))
 	return nil
 }
 
@@ -77,7 +90,7 @@ func (x *KV) close() error {
 		return nil
 	}
 	x.drop()
-	x.dirty = false
+	x.dirty, x.empty = false, x.empty && !x.dirty
 	return t.Close()
 }
 

@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -28,6 +30,14 @@ func (f spoiledFactory) Open(d disk.Disk, c *Config) (Target, error) {
 func parsed(t *testing.T, ops string) *Sequence {
 	t.Helper()
 	s, err := Parse([]byte("conformance-seq 1\nsuite kv opset 1\n" + strings.ReplaceAll(ops, "; ", "\n") + "\n"))
+	require.NoError(t, err)
+	return s
+}
+
+// parsed2 is parsed, for what the second alphabet has.
+func parsed2(t *testing.T, ops string) *Sequence {
+	t.Helper()
+	s, err := Parse([]byte("conformance-seq 1\nsuite kv opset 2\n" + strings.ReplaceAll(ops, "; ", "\n") + "\n"))
 	require.NoError(t, err)
 	return s
 }
@@ -158,7 +168,7 @@ func TestEverySpoiledAnswerIsFound(t *testing.T) {
 			}
 		})
 	}
-	for how := SpoilByte; how < spoilings; how++ {
+	for how := SpoilByte; how < SpoilHead; how++ {
 		require.True(t, tested[how], "spoiling %d has a case", how)
 	}
 }
@@ -192,6 +202,98 @@ func TestExplainShowsBothAnswers(t *testing.T) {
 	require.NotEqual(t, last.Model, last.Engine)
 }
 
+// The calls of the second alphabet, and SPACE.
+func TestEverySpoiledStepIsFound(t *testing.T) {
+	tested := map[Spoiling]bool{}
+	fits := "fill len=2p; drain; fill len=2p"
+	for _, c := range []struct {
+		name string
+		how  Spoiling
+		ops  string
+		want Signature
+		at   int
+	}{
+		{"a byte too many, after a flush", SpoilLive, "put k1 len=40; flush", Signature{"SPACE", KindFlush, "live", "too-many"}, 1},
+		{"a byte too many, after a reboot", SpoilLive, "put k1 len=40; reboot", Signature{"SPACE", KindReboot, "live", "too-many"}, 1},
+		{"more than there is", SpoilFree, "stat", Signature{"SPACE", KindStat, "free", "too-many"}, 0},
+		{"nothing counts", SpoilDead, "put k1 len=40; flush", Signature{"SPACE", KindFlush, "live", "too-few"}, 1},
+		{"refused too early", SpoilFull, "fill len=1", Signature{"SPACE", KindFill, "full", "too-early"}, 0},
+		{"less fits again", SpoilLeak, fits, Signature{"SPACE", KindFill, "fit", "fewer"}, 2},
+		{"a drain without end", SpoilEndless, "put k1; drain", Signature{"PROGRESS", KindDrain, "drain", "endless"}, 1},
+		{"a flush finds no space", SpoilStuck, "fill len=2p; flush", Signature{"EQ", KindFlush, "error", "full"}, 1},
+		{"a drain finds no space", SpoilStuck, "fill len=2p; drain", Signature{"SPACE", KindDrain, "flush", "full"}, 1},
+		{"size", SpoilHead, "put k1 len=40; head k1", Signature{"EQ", KindHead, "count", ""}, 1},
+		{"range", SpoilRange, "put k1 len=40 fill=2; getrange k1 off=3 len=4", Signature{"EQ", KindGetRange, "value", ""}, 1},
+		{"range to the end", SpoilRange, "put k1 len=40 fill=2; getrange k1 off=39 len=4", Signature{"EQ", KindGetRange, "value", ""}, 1},
+		{"compaction", SpoilMerge, "put k1 len=40 fill=2; compact; get k1", Signature{"EQ", KindGet, "error", "not-found"}, 2},
+		{"reclamation", SpoilMove, "put k1 len=40 fill=2; put k1 len=40 fill=3; reclaim; get k1", Signature{"EQ", KindGet, "value", ""}, 3},
+		{"scrub", SpoilScrub, "scrub", Signature{"AUDIT", KindScrub, "check", "corrupt-payload"}, 0},
+		{"start", SpoilStart, "flush start=1", Signature{"EQ", KindFlush, "error", "io"}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := parsed2(t, c.ops)
+			tested[c.how] = true
+			require.Nil(t, NewKV(NewModelFactory(), nil).Run(s).Failure)
+			r := NewKV(spoiledFactory{NewModelFactory(), c.how}, nil).Run(s)
+			require.NotNil(t, r.Failure)
+			require.Equal(t, c.want, r.Failure.Signature, r.Failure.Claim)
+			require.Equal(t, c.at, r.Failure.At)
+		})
+	}
+	for how := SpoilHead; how < spoilings; how++ {
+		require.True(t, tested[how], "spoiling %d has a case", how)
+	}
+}
+
+// lackingTarget has no call beyond what a plain key-value store has.
+type lackingTarget struct{ Target }
+
+type lackingFactory struct{ Factory }
+
+func (f lackingFactory) Open(d disk.Disk, c *Config) (Target, error) {
+	t, err := f.Factory.Open(d, c)
+	return lackingTarget{t}, err
+}
+
+func (lackingTarget) Head(engine.ShardID) (int64, error) { return 0, errors.ErrUnsupported }
+func (lackingTarget) AppendRange([]byte, engine.ShardID, int64, int64) ([]byte, error) {
+	return nil, errors.ErrUnsupported
+}
+func (lackingTarget) Compact(context.Context) (bool, error)    { return false, errors.ErrUnsupported }
+func (lackingTarget) Reclaim(context.Context) (bool, error)    { return false, errors.ErrUnsupported }
+func (lackingTarget) FlushSuperblock(context.Context) error    { return errors.ErrUnsupported }
+func (lackingTarget) Scrub(context.Context, func(error)) error { return errors.ErrUnsupported }
+func (lackingTarget) Start(Work) error                         { return errors.ErrUnsupported }
+func (lackingTarget) Space() Space                             { return UnknownSpace }
+func (lackingTarget) FrameBytes(int) int64                     { return -1 }
+
+func TestCallsThatAStoreLacksHaveNoEffect(t *testing.T) {
+	x := NewKV(lackingFactory{NewModelFactory()}, nil)
+	r := x.Run(parsed2(t, "head k0; getrange k0; compact; reclaim; superblock; scrub; flush start=1; stat"))
+	require.Nil(t, r.Failure)
+	require.EqualValues(t, 8, r.Stats.NoEffect)
+	for n := range uint64(500) {
+		s := kvSequence(n)
+		if r := x.Run(s); r.Failure != nil {
+			t.Fatalf("%+v\n%s", *r.Failure, s)
+		}
+	}
+}
+
+func TestHalfOfTheSequencesOutgrowTheCache(t *testing.T) {
+	x := NewKV(NewModelFactory(), nil)
+	var stats Stats
+	for n := range uint64(2000) {
+		r := x.Run(kvSequence(n))
+		stats.Add(&r.Stats)
+	}
+	h := stats.Honest()
+	require.Greater(t, h.AboveCacheShare, 0.5)
+	require.GreaterOrEqual(t, h.MeanOperations, 60.0)
+	require.LessOrEqual(t, h.NoEffectShare, 0.15)
+	require.GreaterOrEqual(t, h.ReadShare, 0.2)
+}
+
 // fullFactory makes stores that refuse every mutation for want of space.
 type fullFactory struct{ Factory }
 
@@ -204,6 +306,13 @@ func (f fullFactory) Open(d disk.Disk, c *Config) (Target, error) {
 
 func (fullTarget) Put(engine.ShardID, []byte) (engine.Dependency, error) {
 	return engine.Dependency{}, engine.ErrFull
+}
+
+// Space is full but for the reserve.
+func (f fullTarget) Space() Space {
+	s := f.Target.Space()
+	s.FreeExtents = s.Reserve
+	return s
 }
 
 func (fullTarget) Delete(engine.ShardID) (engine.Dependency, error) {

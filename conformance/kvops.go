@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 
 	"github.com/shardproof/shardproof/engine"
@@ -30,11 +31,29 @@ func (x *KV) apply(op *Op) {
 	case KindSync:
 		x.sync()
 	case KindFlush:
-		x.flush()
+		x.flush(op)
 	case KindCheck:
 		x.course.audit()
 	case KindReboot:
 		x.reboot()
+	case KindHead:
+		x.head(op)
+	case KindGetRange:
+		x.getRange(op)
+	case KindCompact:
+		x.compact(op)
+	case KindReclaim:
+		x.reclaim(op)
+	case KindSuperblock:
+		x.superblock()
+	case KindScrub:
+		x.scrub()
+	case KindStat:
+		x.stat()
+	case KindFill:
+		x.fill(op)
+	case KindDrain:
+		x.drain()
 	default:
 		x.effect = false
 	}
@@ -92,11 +111,30 @@ func (x *KV) put(op *Op) {
 		})
 	}
 	invert(x.lent)
-	if x.refused(err) && len(x.value) <= x.model.Limit {
+	if len(x.value) <= x.model.Limit && x.full(err, len(x.value)) {
 		return
 	}
+	old := x.sizeOf(id)
 	_, x.want.err = x.model.Put(id, x.value)
 	x.accept(dep, err)
+	if x.want.err == nil {
+		x.grow(len(x.value) - old)
+	}
+}
+
+// sizeOf returns the bytes of the shard the model has under id, 0 if it has none.
+func (x *KV) sizeOf(id engine.ShardID) int {
+	if i, found := x.model.Now().Find(id); found {
+		return len(x.model.Now()[i].Data)
+	}
+	return 0
+}
+
+// grow notes that so many more bytes are stored, and whether they outgrow the cache.
+func (x *KV) grow(by int) {
+	if x.live += by; x.live > x.cache {
+		x.stats.AboveCache = 1
+	}
 }
 
 // invert flips every bit of p.
@@ -115,10 +153,29 @@ func (x *KV) delete(op *Op) {
 	if x.refused(err) {
 		return
 	}
-	_, found := x.model.Now().Find(id)
+	i, found := x.model.Now().Find(id)
+	if found {
+		x.live -= len(x.model.Now()[i].Data)
+	}
 	_, x.want.err = x.model.Delete(id)
 	x.accept(dep, err)
 	x.effect = found
+}
+
+// full reports whether err says that there is no space left for a value of that many bytes, and makes that the right answer if
+// it is one.
+func (x *KV) full(err error, value int) bool {
+	return x.refused(err) && x.keep(CheckFull(x.target, value)) || x.failure != nil
+}
+
+// lacking reports whether err says that the store does not have the call, and makes that the right answer.
+func (x *KV) lacking(err error) bool {
+	if err == nil || !errors.Is(err, errors.ErrUnsupported) {
+		return false
+	}
+	x.got, x.want = answer{err: err}, answer{err: err}
+	x.effect = false
+	return true
 }
 
 // accept notes the answer to a mutation.
@@ -130,7 +187,7 @@ func (x *KV) accept(dep engine.Dependency, err error) {
 	}
 	x.deps = append(x.deps, dep)
 	x.got.count, x.want.count = len(x.deps), int(x.model.Mutations())
-	x.dirty = true
+	x.dirty, x.superDirty, x.empty = true, true, false
 }
 
 // chosen returns the index of the dependency that op means.
@@ -178,13 +235,24 @@ func (x *KV) waited(i int) {
 	}
 }
 
-func (x *KV) flush() {
+func (x *KV) flush(op *Op) {
 	x.effect = x.dirty
-	x.got.err = x.target.Flush(context.Background())
-	if !x.refused(x.got.err) && x.got.err == nil {
-		x.dirty = false
+	if op.Which != 0 {
+		x.start(WorkFlush)
+		return
 	}
+	x.got.err = x.target.Flush(context.Background())
 	x.settle()
+	x.flushed(x.got.err)
+}
+
+// flushed notes the outcome of a flush: what was recorded is exact.
+func (x *KV) flushed(err error) {
+	if err != nil {
+		return
+	}
+	x.dirty, x.superDirty = false, true
+	x.keep(CheckSpace(x.target, &x.model))
 }
 
 func (x *KV) pump(op *Op) {

@@ -15,6 +15,7 @@ const (
 	PropertyProgress    = "PROGRESS"
 	PropertyAudit       = "AUDIT"
 	PropertyDeterminism = "DET"
+	PropertySpace       = "SPACE"
 )
 
 // Scratch holds the buffers of the properties, so that checking again allocates nothing. The zero Scratch is ready; it must not
@@ -22,7 +23,8 @@ const (
 type Scratch struct {
 	value     []byte
 	ids       []engine.ShardID
-	complaint error
+	complaint error       // the first one
+	refusal   error       // why the store could not look
 	report    func(error) // keeps the first complaint
 }
 
@@ -99,6 +101,18 @@ type Auditor interface {
 
 // CheckAudit is AUDIT: the store finds nothing wrong with itself, and its requests keep to the protocol of the disk.
 func CheckAudit(t Auditor, d *TraceDisk, w *Scratch) *Failure {
+	report := w.listen()
+	return w.heard(t.Check(context.Background(), report), d)
+}
+
+// CheckScrub is AUDIT where the store reads all that it has.
+func CheckScrub(t Target, d *TraceDisk, w *Scratch) *Failure {
+	report := w.listen()
+	return w.heard(t.Scrub(context.Background(), report), d)
+}
+
+// listen returns a function that keeps the first complaint.
+func (w *Scratch) listen() func(error) {
 	if w.report == nil {
 		w.report = func(err error) {
 			if w.complaint == nil {
@@ -107,7 +121,13 @@ func CheckAudit(t Auditor, d *TraceDisk, w *Scratch) *Failure {
 		}
 	}
 	w.complaint = nil
-	if err := t.Check(context.Background(), w.report); err != nil {
+	return w.report
+}
+
+// heard judges what a store said when it looked at itself; err is why it could not.
+func (w *Scratch) heard(err error, d *TraceDisk) *Failure {
+	w.refusal = err
+	if err != nil {
 		return auditFailure("error", siteOf(err), "the store can audit itself", errorText(err))
 	}
 	if w.complaint != nil {

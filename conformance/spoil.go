@@ -37,6 +37,19 @@ const (
 	SpoilScribble                     // put writes to the caller's buffer
 	SpoilError                        // flush fails
 	SpoilPanic                        // get panics
+	SpoilHead                         // head counts one byte too many
+	SpoilRange                        // ranges begin one byte late
+	SpoilLive                         // one byte too many counts as live
+	SpoilFree                         // more extents are free than there are
+	SpoilDead                         // what is stored does not count as live
+	SpoilFull                         // puts are refused although there is space
+	SpoilLeak                         // once full, the disk takes a third as much
+	SpoilEndless                      // there is always something to reclaim
+	SpoilMerge                        // compaction loses the newest shard
+	SpoilMove                         // reclamation brings back the newest shard, as it was put first
+	SpoilScrub                        // scrub has a complaint
+	SpoilStart                        // work cannot be begun
+	SpoilStuck                        // a flush finds no space once a put did not
 	spoilings
 )
 
@@ -48,9 +61,14 @@ type spoiled struct {
 	how    Spoiling
 	lied   bool
 	newest engine.ShardID
-	kept   []byte // SpoilBuffer: the newest value, as the caller's buffer
+	moved  engine.ShardID // SpoilMove: a shard
+	kept   []byte         // SpoilBuffer: the newest value, as the caller's buffer
 	deps   []engine.Dependency
 	asked  []bool
+	puts   int
+	after  int    // puts since the disk was full first
+	most   int    // puts until the disk was full first; 0: it was not
+	first  []byte // SpoilMove: the newest shard as it was put first
 }
 
 func (t *spoiled) Put(id engine.ShardID, data []byte) (engine.Dependency, error) {
@@ -64,8 +82,23 @@ func (t *spoiled) Put(id engine.ShardID, data []byte) (engine.Dependency, error)
 		if len(data) > t.MaxShard()/2 {
 			return engine.Dependency{}, engine.ErrTooLarge
 		}
+	case SpoilFull:
+		if t.puts++; t.puts%8 == 0 {
+			return engine.Dependency{}, engine.ErrFull
+		}
+	case SpoilLeak, SpoilStuck:
+		if t.leaked() {
+			return engine.Dependency{}, engine.ErrFull
+		}
+	case SpoilMove:
+		if t.first == nil || id != t.moved {
+			t.moved, t.first = id, bytes.Clone(data)
+		}
 	}
 	d, err := t.Target.Put(id, data)
+	if errors.Is(err, engine.ErrFull) && t.most == 0 {
+		t.most = max(t.puts, 1)
+	}
 	if t.how == SpoilScribble && len(data) > 0 {
 		data[0]++
 	}
@@ -141,8 +174,11 @@ func (t *spoiled) Sync(ctx context.Context) error {
 }
 
 func (t *spoiled) Flush(ctx context.Context) error {
-	if t.how == SpoilError {
+	switch {
+	case t.how == SpoilError:
 		return errors.New("flush 7 went wrong")
+	case t.how == SpoilStuck && t.most > 0:
+		return engine.ErrFull
 	}
 	return t.Target.Flush(ctx)
 }
@@ -164,6 +200,79 @@ func (t *spoiled) Close() error {
 	}
 	t.lied = t.lied || t.how == SpoilClose
 	return err
+}
+
+// leaked reports whether the space that leaked is missing now.
+func (t *spoiled) leaked() bool {
+	if t.most == 0 {
+		t.puts++
+		return false
+	}
+	t.after++
+	return t.how == SpoilLeak && t.after > t.most/3
+}
+
+func (t *spoiled) Head(id engine.ShardID) (int64, error) {
+	n, err := t.Target.Head(id)
+	if t.how == SpoilHead && err == nil {
+		n++
+	}
+	return n, err
+}
+
+func (t *spoiled) AppendRange(dst []byte, id engine.ShardID, off, n int64) ([]byte, error) {
+	if t.how == SpoilRange {
+		off++
+	}
+	return t.Target.AppendRange(dst, id, off, n)
+}
+
+func (t *spoiled) Compact(ctx context.Context) (bool, error) {
+	if t.how == SpoilMerge {
+		_, _ = t.Target.Delete(t.newest)
+	}
+	return t.Target.Compact(ctx)
+}
+
+func (t *spoiled) Reclaim(ctx context.Context) (bool, error) {
+	switch t.how {
+	case SpoilEndless:
+		return true, nil
+	case SpoilMove:
+		if t.first != nil {
+			_, _ = t.Target.Put(t.moved, t.first)
+		}
+	}
+	return t.Target.Reclaim(ctx)
+}
+
+func (t *spoiled) Scrub(ctx context.Context, report func(error)) error {
+	if t.how == SpoilScrub {
+		report(&engine.CorruptError{Extent: 3, Offset: 64, Check: "payload"})
+	}
+	return t.Target.Scrub(ctx, report)
+}
+
+func (t *spoiled) Start(w Work) error {
+	if t.how == SpoilStart {
+		return engine.ErrIO
+	}
+	return t.Target.Start(w)
+}
+
+func (t *spoiled) Space() Space {
+	s := t.Target.Space()
+	switch {
+	case t.how == SpoilLive && s.LiveBytes > 0:
+		s.LiveBytes++
+	case t.how == SpoilFree:
+		s.FreeExtents = s.Extents + 1
+	case t.how == SpoilDead:
+		s.LiveBytes = 0
+	case t.how == SpoilLeak && t.most > 0:
+		s.FreeExtents = s.Reserve
+	}
+	return s
 }
 
 // wrap makes d a dependency of t where t lies about dependencies.

@@ -10,6 +10,8 @@ import (
 // Target is what a key-value store shows to the checks: the least through which any store can take the engine's place. The calls
 // mean what those of engine.Store mean. A target starts no work of its own: it is driven call by call, by one goroutine.
 //
+// A call that a store does not have answers errors.ErrUnsupported, or UnknownSpace; the operation then has no effect.
+//
 // Buffers handed in stay the caller's, and are overwritten as soon as the call returns. Bytes handed out are the caller's too.
 type Target interface {
 	// Put stores data; ErrTooLarge if and only if it is longer than MaxShard.
@@ -30,11 +32,39 @@ type Target interface {
 	Pump(n int) (int, error)
 	// Check audits the store and reports every inconsistency; its own error says that it could not.
 	Check(ctx context.Context, report func(error)) error
+	// Head returns how many bytes a shard has, or answers ErrNotFound.
+	Head(id engine.ShardID) (int64, error)
+	// AppendRange appends to dst the n bytes of a shard that begin at off, fewer where the shard ends before; none if it ends
+	// at off or below it. ErrNotFound as AppendShard.
+	AppendRange(dst []byte, id engine.ShardID, off, n int64) ([]byte, error)
+	// Compact takes one step of merging runs and reports whether there was one to take.
+	Compact(ctx context.Context) (bool, error)
+	// Reclaim moves what lives out of the extent where that gains most, frees it, and reports whether there was one worth it.
+	Reclaim(ctx context.Context) (bool, error)
+	// FlushSuperblock writes what memory holds of the table of extents.
+	FlushSuperblock(ctx context.Context) error
+	// Scrub reads all that is stored and reports what is damaged; its own error says that it could not.
+	Scrub(ctx context.Context, report func(error)) error
+	// Start begins w and returns; Pump and the calls that wait bring it forward.
+	Start(w Work) error
+	// Space returns the figures of space. It fails on no store, and costs no more than a look.
+	Space() Space
+	// FrameBytes returns how much a stored shard of n bytes adds to Space.LiveBytes, -1 if that is unknown.
+	FrameBytes(n int) int64
 	// MaxShard returns the bytes of the largest shard that fits the geometry.
 	MaxShard() int
 	// Close shuts down cleanly: every dependency becomes persistent. The disk stays open.
 	Close() error
 }
+
+// Work is a background step that can be begun without waiting for its end.
+type Work uint8
+
+const (
+	WorkFlush Work = iota + 1
+	WorkCompact
+	WorkReclaim
+)
 
 // Factory makes the stores of one kind. An Executor owns one and uses it for one store at a time: Format once for each sequence,
 // then Open for the start and for every reboot.

@@ -1,15 +1,113 @@
 package conformance
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 
 	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/probe"
 )
 
-// The engine is a Target as it is.
-var _ Target = (*engine.Store)(nil)
+// engineTarget is the engine as a Target. Calls that the engine does not have yet are looked for when it is opened.
+type engineTarget struct {
+	*engine.Store
+	ranged interface {
+		GetRange(dst []byte, id engine.ShardID, off, n int64) ([]byte, error)
+	}
+	compact interface {
+		Compact(context.Context) (bool, error)
+	}
+	reclaim interface {
+		Reclaim(context.Context) (bool, error)
+	}
+	super interface{ FlushSuperblock(context.Context) error }
+	scrub interface {
+		Scrub(context.Context, func(error)) error
+	}
+}
+
+var _ Target = (*engineTarget)(nil)
+
+// bind makes t the target of s.
+func (t *engineTarget) bind(s *engine.Store) {
+	a := any(s)
+	*t = engineTarget{Store: s}
+	t.ranged, _ = a.(interface {
+		GetRange(dst []byte, id engine.ShardID, off, n int64) ([]byte, error)
+	})
+	t.compact, _ = a.(interface {
+		Compact(context.Context) (bool, error)
+	})
+	t.reclaim, _ = a.(interface {
+		Reclaim(context.Context) (bool, error)
+	})
+	t.super, _ = a.(interface{ FlushSuperblock(context.Context) error })
+	t.scrub, _ = a.(interface {
+		Scrub(context.Context, func(error)) error
+	})
+}
+
+func (t *engineTarget) Head(engine.ShardID) (int64, error) { return 0, errors.ErrUnsupported }
+
+func (t *engineTarget) AppendRange(dst []byte, id engine.ShardID, off, n int64) ([]byte, error) {
+	if t.ranged == nil {
+		return dst, errors.ErrUnsupported
+	}
+	return t.ranged.GetRange(dst, id, off, n)
+}
+
+func (t *engineTarget) Compact(ctx context.Context) (bool, error) {
+	if t.compact == nil {
+		return false, errors.ErrUnsupported
+	}
+	return t.compact.Compact(ctx)
+}
+
+func (t *engineTarget) Reclaim(ctx context.Context) (bool, error) {
+	if t.reclaim == nil {
+		return false, errors.ErrUnsupported
+	}
+	return t.reclaim.Reclaim(ctx)
+}
+
+func (t *engineTarget) FlushSuperblock(ctx context.Context) error {
+	if t.super == nil {
+		return errors.ErrUnsupported
+	}
+	return t.super.FlushSuperblock(ctx)
+}
+
+func (t *engineTarget) Scrub(ctx context.Context, report func(error)) error {
+	if t.scrub == nil {
+		return errors.ErrUnsupported
+	}
+	return t.scrub.Scrub(ctx, report)
+}
+
+func (t *engineTarget) Start(Work) error { return errors.ErrUnsupported }
+
+// Space knows what Stats tells: live bytes of shards it does not, for those of Stats are of runs and records, too.
+func (t *engineTarget) Space() Space {
+	s := t.Stats()
+	space := UnknownSpace
+	space.ExtentBytes, space.FreeExtents = int64(s.ExtentBytes), s.Extents["free"]
+	space.Extents = 0
+	for _, n := range s.Extents {
+		space.Extents += n
+	}
+	return space
+}
+
+// FrameBytes is that of a shard in one frame.
+func (t *engineTarget) FrameBytes(n int) int64 {
+	if n > t.MaxShard() {
+		return -1
+	}
+	return int64(chunk.FrameBytes(n))
+}
 
 // NewEngineFactory returns the factory of the engine itself, with background work off.
 func NewEngineFactory() Factory { return &engineFactory{probes: probe.NewSet()} }
@@ -18,6 +116,7 @@ type engineFactory struct {
 	uuids  uuidSource
 	probes *probe.Set    // of all its stores
 	last   *engine.Store // the store opened before: nobody uses it any more
+	target engineTarget  // of last
 }
 
 func (f *engineFactory) Format(d disk.Disk, c *Config) error {
@@ -49,7 +148,8 @@ func (f *engineFactory) Open(d disk.Disk, c *Config) (Target, error) {
 		return nil, err
 	}
 	f.last = s
-	return s, nil
+	f.target.bind(s)
+	return &f.target, nil
 }
 
 // AddProbes implements ProbeSource.
