@@ -102,6 +102,8 @@ func (x *Chunk) close() error {
 
 func (x *Chunk) drop() { x.target = nil }
 
+func (x *Chunk) inside() any { return x.target }
+
 // settle has nothing to tell: the model does not ask what is persistent.
 func (x *Chunk) settle() {}
 

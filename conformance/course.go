@@ -38,8 +38,9 @@ type course struct {
 	scratch   Scratch
 	traced    TraceDisk
 
-	record  func() // called after each operation; nil but in Explain
-	spoiled bool   // open makes the component lie
+	blank   *Description // of what was just formatted; nil but in Explain
+	record  func()       // called after each operation; nil but in Explain
+	spoiled bool         // open makes the component lie
 }
 
 // component is what one suite adds to a course: a target beside its model, and what the operations mean. The methods are called
@@ -57,6 +58,8 @@ type component interface {
 	// equal compares all there is; audit lets the target look at itself.
 	equal() *Failure
 	audit() *Failure
+	// inside returns the target, nil while it is closed: what it can show of itself is for Explain.
+	inside() any
 	// settle tells the model what the target reports as persistent.
 	settle()
 }
@@ -94,11 +97,30 @@ func (x *course) Explain(s *Sequence) (Result, []Step) {
 		} else {
 			step.Model, step.Engine = x.want.text(x.op, s), x.got.text(x.op, s)
 		}
+		if len(steps) == 0 {
+			step.Before = x.blank
+		}
+		step.After = x.describe()
 		steps = append(steps, step)
 	}
-	defer func() { x.record = nil }()
+	defer func() { x.record, x.blank = nil, nil }()
 	r := x.Run(s)
 	return r, steps
+}
+
+// describe returns what the target shows of itself, nil if it shows nothing, is closed or has panicked.
+func (x *course) describe() *Description {
+	if x.failure != nil && x.failure.Field == "panic" {
+		return nil
+	}
+	switch t := x.component.inside().(type) {
+	case Describer:
+		d := t.Describe()
+		return &d
+	case describedExtents:
+		return extentsDescription(t)
+	}
+	return nil
 }
 
 // Close implements Executor. The disks belong to their source.
@@ -126,6 +148,9 @@ func (x *course) execute() {
 	defer x.catch()
 	if !x.format() {
 		return
+	}
+	if x.record != nil {
+		x.blank = x.describe()
 	}
 	for x.at = range x.seq.Ops {
 		x.step(&x.seq.Ops[x.at])

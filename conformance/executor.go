@@ -25,6 +25,9 @@ type Step struct {
 	Op     string // the operation's line of text
 	Model  string // the model's answer
 	Engine string // the answer of the store under test
+
+	// What the store shows of itself, where it is a Describer: before the first step, and after each.
+	Before, After *Description
 }
 
 // Explainer is an Executor that can say what happened at each step: one Step for each operation up to the one that failed.

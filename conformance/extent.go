@@ -94,6 +94,8 @@ func (x *Extent) close() error {
 
 func (x *Extent) drop() { x.target = nil }
 
+func (x *Extent) inside() any { return x.target }
+
 func (x *Extent) apply(op *Op) {
 	switch op.Kind {
 	case KindAppend:

@@ -125,6 +125,8 @@ func (x *Index) close() error {
 
 func (x *Index) drop() { x.target = nil }
 
+func (x *Index) inside() any { return x.target }
+
 // settle has nothing to tell: a record is persistent when Flush or Compact returns.
 func (x *Index) settle() {}
 

@@ -96,6 +96,8 @@ func (x *KV) close() error {
 
 func (x *KV) drop() { x.target = nil }
 
+func (x *KV) inside() any { return x.target }
+
 func (x *KV) audit() *Failure { return CheckAudit(x.target, x.disk, &x.scratch) }
 
 // equal compares all there is.

@@ -164,7 +164,7 @@ func TestEverySpoiledAnswerIsFound(t *testing.T) {
 			require.Equal(t, r, again, "explained as run")
 			require.Len(t, steps, min(c.at+1, len(s.Ops)))
 			if c.at < len(s.Ops) {
-				require.Equal(t, Step{steps[c.at].Op, r.Failure.Want, r.Failure.Got}, steps[c.at], "the last step shows it")
+				require.Equal(t, Step{Op: steps[c.at].Op, Model: r.Failure.Want, Engine: r.Failure.Got}, steps[c.at], "the last step shows it")
 			}
 		})
 	}
@@ -189,12 +189,12 @@ func TestExplainShowsBothAnswers(t *testing.T) {
 	_, steps := NewKV(spoiledFactory{NewModelFactory(), SpoilByte}, nil).Explain(s)
 	require.Len(t, steps, len(s.Ops))
 	require.Equal(t, []Step{
-		{"put     k1 len=40 fill=2", "ok dep=1", "ok dep=1"},
-		{"poll", "pending", "pending"},
-		{"sync", "ok, persistent", "ok, persistent"},
-		{"poll", "persistent", "persistent"},
-		{"get     k2", "not found", "not found"},
-		{"list", "1 ids: k1", "1 ids: k1"},
+		{Op: "put     k1 len=40 fill=2", Model: "ok dep=1", Engine: "ok dep=1"},
+		{Op: "poll", Model: "pending", Engine: "pending"},
+		{Op: "sync", Model: "ok, persistent", Engine: "ok, persistent"},
+		{Op: "poll", Model: "persistent", Engine: "persistent"},
+		{Op: "get     k2", Model: "not found", Engine: "not found"},
+		{Op: "list", Model: "1 ids: k1", Engine: "1 ids: k1"},
 	}, steps[:6])
 	last := steps[len(steps)-1]
 	require.Regexp(t, `^40 B [0-9a-f]{4}…$`, last.Model)

@@ -3,7 +3,9 @@ package conformance
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine"
 	"github.com/shardproof/shardproof/engine/chunk"
@@ -99,6 +101,19 @@ func (t *engineTarget) Space() Space {
 		space.Extents += n
 	}
 	return space
+}
+
+// Describe implements Describer.
+func (t *engineTarget) Describe() Description {
+	s := t.Stats()
+	d := Description{Figures: []Figure{
+		{"live bytes", s.LiveBytes}, {"memtable entries", int64(s.Memtable)}, {"run entries", int64(s.Run)},
+		{"log units to replay", int64(s.TailUnits)}, {"log units pending", int64(s.Pending)}, {"epoch", int64(s.Epoch)},
+	}}
+	for _, owner := range slices.Sorted(maps.Keys(s.Extents)) {
+		d.Figures = append(d.Figures, Figure{"extents " + owner, int64(s.Extents[owner])})
+	}
+	return d
 }
 
 // FrameBytes is that of a shard in one frame.

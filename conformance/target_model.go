@@ -113,6 +113,15 @@ func (t *modelTarget) Space() Space {
 	return Space{t.recorded, t.extents, t.extents - int(used), modelReserve, t.live, t.extentBytes}
 }
 
+// Describe implements Describer.
+func (t *modelTarget) Describe() Description {
+	s := t.Space()
+	return Description{Figures: []Figure{
+		{"shards", int64(len(t.Now()))}, {"live bytes", t.live}, {"live bytes recorded", t.recorded},
+		{"mutations persistent", int64(t.Persisted())}, {"extents free", int64(s.FreeExtents)},
+	}}
+}
+
 func (t *modelTarget) FrameBytes(n int) int64 { return int64(n) + frameOverhead }
 
 // MaxShard returns the model's limit.

@@ -148,6 +148,7 @@ func TestAWrongCallIsOneLineAndTouchesNothing(t *testing.T) {
 		{"no place for failures", []string{"--out", "things/runs"}, nil, "things"},
 		{"malformed sequence", []string{"replay", "bad.seq"}, nil, "bad.seq:3:8: "},
 		{"absent sequence", []string{"replay", "none.seq"}, nil, "open none.seq: "},
+		{"nothing to explain", []string{"explain"}, nil, "which file? conformance-run explain FILE"},
 		{"nothing to replay", []string{"replay"}, nil, "which file? conformance-run replay FILE..."},
 		{"malformed to minimize", []string{"minimize", "bad.seq"}, nil, "bad.seq:3:8: "},
 		{"bad corpus", []string{"--corpus", "none/such"}, nil, "none/such"},
@@ -263,6 +264,20 @@ func TestAFailureTellsItsStory(t *testing.T) {
 			golden(t, tt.golden, c)
 		})
 	}
+}
+
+func TestExplainShowsEveryStep(t *testing.T) {
+	defer func() { newStores = conformance.NewEngineFactory }()
+	newStores = conformance.NewModelFactory
+	golden(t, "explain.txt", call(t, "explain", filepath.Join("testdata", "read-back.seq")))
+	spoil(t, conformance.SpoilByte)
+	c := call(t, "explain", filepath.Join("testdata", "read-back.seq"))
+	require.Equal(t, 1, c.code)
+	require.Contains(t, c.stdout, "  >> EQ: every answer equals the model's\n")
+	newStores = conformance.NewEngineFactory
+	c = call(t, "explain", filepath.Join("testdata", "read-back.seq"))
+	require.Zero(t, c.code)
+	require.Contains(t, c.stdout, "~ memtable entries 0 -> 1\n")
 }
 
 func TestAFailureOfTheCorpusCanBeReplayedToo(t *testing.T) {

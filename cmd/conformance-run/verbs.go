@@ -25,6 +25,7 @@ var verbs = []verb{
 	{"run", "", "generate sequences, execute them beside the model, report", runFlags, runVerb},
 	{"replay", "FILE...", "execute kept sequences and say whether they still fail", suiteFlags, replayVerb},
 	{"minimize", "FILE", "make a failing sequence as small as it gets", minimizeFlags, minimizeVerb},
+	{"explain", "FILE", "execute a kept sequence and show what changes inside the store at each step", suiteFlags, explainVerb},
 	{"bugs", "[ID...]", "seed known bugs, one at a time, and see that each is found", bugsFlags, bugsVerb},
 	{"corpus", "list|add FILE|check", "keep minimized sequences that every run replays first", corpusFlags, corpusVerb},
 	{"bench", "harness|kv|generator", "measure rates, beside the figures that make them honest", benchFlags, benchVerb},
