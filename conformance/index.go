@@ -109,6 +109,7 @@ func (x *Index) open() error {
 		if err := t.Set(&x.since[i]); err != nil {
 			return err
 		}
+		_ = x.model.Set(&x.since[i])
 	}
 	return nil
 }

@@ -16,11 +16,10 @@ import (
 type Index struct {
 	now  []index.Entry
 	base []index.Entry // as of the last Flush
-	set  []index.Entry // every mutation since, in order
 }
 
 // Reset makes x empty.
-func (x *Index) Reset() { *x = Index{x.now[:0], x.base[:0], x.set[:0]} }
+func (x *Index) Reset() { x.now, x.base = x.now[:0], x.base[:0] }
 
 // find returns the place of id and whether it is there; if not, the place is that of the next larger id.
 func (x *Index) find(id chunk.ShardID) (int, bool) {
@@ -29,7 +28,6 @@ func (x *Index) find(id chunk.ShardID) (int, bool) {
 
 // Set implements index.Index.
 func (x *Index) Set(e *index.Entry) error {
-	x.set = append(x.set, *e)
 	i, found := x.find(e.ID)
 	switch {
 	case found && e.Kind == index.Delete:
@@ -63,8 +61,7 @@ func (x *Index) AppendEntries(dst []index.Entry, after *chunk.ShardID, limit int
 	return append(dst, x.now[start:min(len(x.now), start+limit)]...), nil
 }
 
-// Move implements index.Index. Like the mutations since the last Flush, a move is recorded by the next one; unlike them it is
-// forgotten by a reboot before that.
+// Move implements index.Index.
 func (x *Index) Move(id chunk.ShardID, mutation uint64, from, to chunk.Locator) (bool, error) {
 	i, found := x.find(id)
 	found = found && x.now[i].Mutation == mutation && x.now[i].Locator == from
@@ -76,7 +73,7 @@ func (x *Index) Move(id chunk.ShardID, mutation uint64, from, to chunk.Locator) 
 
 // Flush, Compact and Check implement index.Index. There are no runs to merge, and nobody is told of what is in them.
 func (x *Index) Flush(context.Context) error {
-	x.base, x.set = append(x.base[:0], x.now...), x.set[:0]
+	x.base = append(x.base[:0], x.now...)
 	return nil
 }
 func (x *Index) Compact(context.Context) (bool, error)    { return false, nil }
@@ -89,14 +86,8 @@ func (x *Index) AddLive(live []uint32) {
 	}
 }
 
-// Reboot opens x as of the last Flush and sets again what was set since, as a log that is replayed does.
-func (x *Index) Reboot() {
-	set := x.set
-	x.now, x.set = append(x.now[:0], x.base...), set[:0] // what is set again is what stands there
-	for i := range set {
-		_ = x.Set(&set[i])
-	}
-}
+// Reboot opens x as of the last Flush. Whoever keeps a log sets again what was set since.
+func (x *Index) Reboot() { x.now = append(x.now[:0], x.base...) }
 
 // Recorder is an index.Recorder that keeps records as bytes, so that it shares nothing with the index they came from.
 type Recorder struct {
