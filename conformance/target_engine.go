@@ -1,128 +1,70 @@
 package conformance
 
 import (
-	"context"
-	"errors"
-	"maps"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/shardproof/shardproof/engine"
-	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/probe"
 )
 
-// engineTarget is the engine as a Target. Calls that the engine does not have yet are looked for when it is opened.
-type engineTarget struct {
-	*engine.Store
-	ranged interface {
-		GetRange(dst []byte, id engine.ShardID, off, n int64) ([]byte, error)
-	}
-	compact interface {
-		Compact(context.Context) (bool, error)
-	}
-	reclaim interface {
-		Reclaim(context.Context) (bool, error)
-	}
-	super interface{ FlushSuperblock(context.Context) error }
-	scrub interface {
-		Scrub(context.Context, func(error)) error
-	}
-}
+// engineTarget is the engine as a Target.
+type engineTarget struct{ *engine.Store }
 
 var _ Target = (*engineTarget)(nil)
 
-// bind makes t the target of s.
-func (t *engineTarget) bind(s *engine.Store) {
-	a := any(s)
-	*t = engineTarget{Store: s}
-	t.ranged, _ = a.(interface {
-		GetRange(dst []byte, id engine.ShardID, off, n int64) ([]byte, error)
-	})
-	t.compact, _ = a.(interface {
-		Compact(context.Context) (bool, error)
-	})
-	t.reclaim, _ = a.(interface {
-		Reclaim(context.Context) (bool, error)
-	})
-	t.super, _ = a.(interface{ FlushSuperblock(context.Context) error })
-	t.scrub, _ = a.(interface {
-		Scrub(context.Context, func(error)) error
-	})
+// Head implements Target.
+func (t *engineTarget) Head(id engine.ShardID) (int64, error) {
+	info, err := t.Store.Head(id)
+	return info.Size, err
 }
 
-func (t *engineTarget) Head(engine.ShardID) (int64, error) { return 0, errors.ErrUnsupported }
-
+// AppendRange implements Target.
 func (t *engineTarget) AppendRange(dst []byte, id engine.ShardID, off, n int64) ([]byte, error) {
-	if t.ranged == nil {
-		return dst, errors.ErrUnsupported
-	}
-	return t.ranged.GetRange(dst, id, off, n)
+	return t.GetRange(dst, id, off, n)
 }
 
-func (t *engineTarget) Compact(ctx context.Context) (bool, error) {
-	if t.compact == nil {
-		return false, errors.ErrUnsupported
-	}
-	return t.compact.Compact(ctx)
+// steps are the engine's names of what can be begun.
+var steps = [...]engine.Step{WorkFlush: engine.StepFlush, WorkCompact: engine.StepCompact, WorkReclaim: engine.StepReclaim}
+
+// Start implements Target.
+func (t *engineTarget) Start(w Work) error {
+	_, err := t.Store.Start(steps[w])
+	return err
 }
 
-func (t *engineTarget) Reclaim(ctx context.Context) (bool, error) {
-	if t.reclaim == nil {
-		return false, errors.ErrUnsupported
-	}
-	return t.reclaim.Reclaim(ctx)
-}
-
-func (t *engineTarget) FlushSuperblock(ctx context.Context) error {
-	if t.super == nil {
-		return errors.ErrUnsupported
-	}
-	return t.super.FlushSuperblock(ctx)
-}
-
-func (t *engineTarget) Scrub(ctx context.Context, report func(error)) error {
-	if t.scrub == nil {
-		return errors.ErrUnsupported
-	}
-	return t.scrub.Scrub(ctx, report)
-}
-
-func (t *engineTarget) Start(Work) error { return errors.ErrUnsupported }
-
-// Space knows what Stats tells: live bytes of shards it does not, for those of Stats are of runs and records, too.
+// Space implements Target.
 func (t *engineTarget) Space() Space {
-	s := t.Stats()
-	space := UnknownSpace
-	space.ExtentBytes, space.FreeExtents = int64(s.ExtentBytes), s.Extents["free"]
-	space.Extents = 0
-	for _, n := range s.Extents {
-		space.Extents += n
+	s := t.Store.Space()
+	return Space{
+		LiveBytes: s.ShardBytes, Extents: s.Extents, FreeExtents: s.Free, Reserve: s.Reserve, UsedBytes: s.UsedBytes,
+		ExtentBytes: int64(s.ExtentBytes),
 	}
-	return space
 }
 
 // Describe implements Describer.
 func (t *engineTarget) Describe() Description {
 	s := t.Stats()
 	d := Description{Figures: []Figure{
-		{"live bytes", s.LiveBytes}, {"memtable entries", int64(s.Memtable)}, {"run entries", int64(s.Run)},
+		{"shard bytes", s.Space.ShardBytes}, {"run bytes", s.Space.RunBytes}, {"extents free", int64(s.Space.Free)},
+		{"extents in reserve", int64(s.Space.Reserve)}, {"memtable entries", int64(s.Memtable)}, {"runs", int64(len(s.Runs))},
 		{"log units to replay", int64(s.TailUnits)}, {"log units pending", int64(s.Pending)}, {"epoch", int64(s.Epoch)},
 	}}
-	for _, owner := range slices.Sorted(maps.Keys(s.Extents)) {
-		d.Figures = append(d.Figures, Figure{"extents " + owner, int64(s.Extents[owner])})
+	for _, e := range s.Table {
+		owner := e.Owner
+		if e.InLog {
+			owner += ", listed"
+		}
+		d.Extents = append(d.Extents, ExtentStat{owner, e.Generation, int64(e.Pointer), int64(e.Live)})
 	}
 	return d
 }
 
-// FrameBytes is that of a shard in one frame.
-func (t *engineTarget) FrameBytes(n int) int64 {
-	if n > t.MaxShard() {
-		return -1
-	}
-	return int64(chunk.FrameBytes(n))
-}
+// FrameBytes implements Target.
+func (t *engineTarget) FrameBytes(n int) int64 { return t.StoredBytes(int64(n)) }
+
+// MaxShard implements Target.
+func (t *engineTarget) MaxShard() int { return int(t.Store.MaxShard()) }
 
 // NewEngineFactory returns the factory of the engine itself, with background work off.
 func NewEngineFactory() Factory { return &engineFactory{probes: probe.NewSet()} }
@@ -155,6 +97,12 @@ func (f *engineFactory) Open(d disk.Disk, c *Config) (Target, error) {
 		GroupBytes:      blockBytes(c, OptGroup),
 		MemtableEntries: int(c.Get(OptMemtable)),
 		TablePages:      int(c.Get(OptTable)),
+		FilterBits:      noneAs(int(c.Get(OptFilterBits)), -1),
+		Trigger:         int(c.Get(OptTrigger)),
+		Fanout:          int(c.Get(OptFanout)),
+		PartBytes:       blockBytes(c, OptPartSize),
+		CacheBytes:      int(c.Get(OptCache) * c.Page()),
+		IndexCacheBytes: int(c.Get(OptIndexCache) * c.Page()),
 		Probes:          f.probes,
 		Reuse:           f.last,
 	})
@@ -163,7 +111,7 @@ func (f *engineFactory) Open(d disk.Disk, c *Config) (Target, error) {
 		return nil, err
 	}
 	f.last = s
-	f.target.bind(s)
+	f.target.Store = s
 	return &f.target, nil
 }
 
@@ -172,6 +120,14 @@ func (f *engineFactory) AddProbes(add func(name string, count uint64)) {
 	for name, count := range f.probes.All() {
 		add(name, uint64(count))
 	}
+}
+
+// noneAs returns n, or none if n is 0: the engine takes 0 for its default.
+func noneAs(n, none int) int {
+	if n == 0 {
+		return none
+	}
+	return n
 }
 
 func blockBytes(c *Config, o Option) int { return int(c.Get(OptBlock)) * int(c.Get(o)) }

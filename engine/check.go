@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,35 +14,22 @@ import (
 
 // ErrInconsistent is what every finding of Check answers to, unless a device error or bad bytes explain it. It is an
 // *Inconsistency then.
-var ErrInconsistent = errors.New("inconsistent")
+var ErrInconsistent = index.ErrInconsistent
 
 // Inconsistency is a rule that the store's own records break.
-type Inconsistency struct {
-	Rule   string // the rule, in a few fixed words
-	Detail string // which records break it, with their values
-}
-
-func (i *Inconsistency) Error() string { return "inconsistent: " + i.Rule + ": " + i.Detail }
-
-// Is reports whether target is ErrInconsistent.
-func (i *Inconsistency) Is(target error) bool { return target == ErrInconsistent }
+type Inconsistency = index.Inconsistency
 
 // The rules of Check.
 const (
 	ruleLogList    = "the log lists extents that are its own"
 	ruleLogOrder   = "log extents begin with ascending units, up to the head"
 	ruleReplay     = "the log begins at the replay position"
-	ruleRunCount   = "tables hold as many entries as they say"
-	ruleMutation   = "memtable and run divide at the replay position"
-	ruleOrder      = "entries of a run ascend"
-	ruleTombstone  = "the deepest run holds no tombstone"
 	rulePlace      = "what is named lies inside an extent, before its pointer"
 	ruleOwner      = "what is named lies in an extent of its owner"
 	ruleGeneration = "what is named lies in the extent's present generation"
 	ruleLive       = "live bytes are exact"
 	ruleOverlap    = "frames do not overlap"
 	ruleFree       = "a free extent is empty"
-	ruleFreeCount  = "the count of free extents is right"
 )
 
 // Check walks everything the store refers to and reports every inconsistency: locators resolve to frames of the right identity,
@@ -54,26 +42,29 @@ func (s *Store) Check(ctx context.Context, report func(error)) error {
 		return err
 	}
 	c := &s.check
-	*c = checker{Store: s, report: report, live: index.EmptyLive(c.live, s.table.Geometry()), spans: c.spans[:0]}
+	*c = checker{Store: s, ctx: ctx, report: report, live: append(c.live[:0], make([]int64, s.extents.Len())...), spans: c.spans[:0]}
 	c.logList()
-	if err := c.entries(ctx); err != nil {
+	if err := s.tree.Check(ctx, report); err != nil {
+		return err
+	}
+	if err := c.shards(); err != nil {
 		return err
 	}
 	c.tables()
 	c.metadata()
+	c.liveBytes()
 	c.overlaps()
-	c.extents()
-	return nil
+	c.freeExtents()
+	return s.extents.Check(ctx, func(err error) { c.findf(ruleFree, "%v", err) })
 }
 
 // checker is one Check under way.
 type checker struct {
 	*Store
+	ctx    context.Context
 	report func(error)
-	live   []uint32 // live bytes counted, of what the run names
-	spans  []span   // every frame referred to
-	seen   ShardID
-	any    bool
+	live   []int64 // live bytes counted, of what the recorded runs name
+	spans  []span  // every frame referred to
 }
 
 // span is a frame and what refers to it.
@@ -83,15 +74,15 @@ type span struct {
 }
 
 func (c *checker) findf(rule, format string, args ...any) {
-	c.report(&Inconsistency{rule, fmt.Sprintf(format, args...)})
+	c.report(&Inconsistency{Rule: rule, Detail: fmt.Sprintf(format, args...)})
 }
 
 // logList checks the list of log extents against the table.
 func (c *checker) logList() {
-	g := c.table.Geometry()
+	x := c.extents
 	first := uint64(0)
-	for i, l := range c.table.Root.Log {
-		e := c.table.Entry(l.Extent)
+	for i, l := range x.Root.Log {
+		e := x.Entry(l.Extent)
 		if e.Owner != extent.Log || e.Generation != l.Generation {
 			c.findf(ruleLogList, "extent %d is listed in the log in generation %d, the table has %v in generation %d", l.Extent, l.Generation, e.Owner, e.Generation)
 		}
@@ -99,99 +90,104 @@ func (c *checker) logList() {
 			c.findf(ruleLogOrder, "first unit %d of log extent %d comes after unit %d of one before it", l.First, l.Extent, first)
 		}
 		first = max(first, l.First)
-		if ahead := len(c.table.Root.Log) - 1 - i; ahead < c.log.Ahead() && l.First != 0 {
+		if ahead := len(x.Root.Log) - 1 - i; ahead < c.log.Ahead() && l.First != 0 {
 			c.findf(ruleLogOrder, "log extent %d lies ahead of the log and has a first unit %d", l.Extent, l.First)
 		}
 	}
-	if r := c.table.Root.Replay; r.Offset > g.ExtentBytes || c.table.Root.Log[0].Extent != r.Extent {
-		c.findf(ruleReplay, "replay position in extent %d, the log begins in extent %d", r.Extent, c.table.Root.Log[0].Extent)
+	if r := x.Root.Replay; r.Offset > x.Geometry().ExtentBytes || x.Root.Log[0].Extent != r.Extent {
+		c.findf(ruleReplay, "replay position in extent %d, the log begins in extent %d", r.Extent, x.Root.Log[0].Extent)
 	}
 }
 
-// entries checks every entry of memtable and run, and the frame behind it.
-func (c *checker) entries(ctx context.Context) error {
-	var cur index.RunCursor
-	if err := cur.Seek(&c.meta.Run, &c.reader, &c.shape, c.page, nil); err != nil {
+// shards checks the frames of every shard: those that answer now, and those that the recorded runs count as live.
+func (c *checker) shards() error {
+	count := func(e *index.Entry, recorded bool) error {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		c.shard(e, recorded)
+		return nil
+	}
+	if err := c.tree.EachRecorded(func(e *index.Entry) error { return count(e, true) }); err != nil {
+		return c.soft(err)
+	}
+	return c.soft(c.tree.EachPending(func(e *index.Entry) error { return count(e, false) }))
+}
+
+// soft reports what is wrong with the disk and returns what ends the check.
+func (c *checker) soft(err error) error {
+	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrIO) {
 		c.report(err)
 		return nil
 	}
-	n := 0
-	for e := cur.Entry(); e != nil; e = cur.Entry() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		c.ascends(&e.ID)
-		c.runEntry(e)
-		n++
-		if err := cur.Next(); err != nil {
-			c.report(err)
-			return nil
-		}
-	}
-	if want := c.meta.Run.Entries(); n != want {
-		c.findf(ruleRunCount, "the run holds %d entries, its tables say %d", n, want)
-	}
-	for at := c.mem.Seek(nil); at.Entry() != nil; at.Next() {
-		if e := at.Entry(); e.Mutation < c.replay.mutation || e.Mutation >= c.log.NextMutation() {
-			c.findf(ruleMutation, "mutation %d in the memtable, which holds %d to %d", e.Mutation, c.replay.mutation, c.log.NextMutation())
-		} else if e.Kind == index.Put {
-			c.frameOf(e, "memtable")
-		}
-	}
-	return nil
+	return err
 }
 
-func (c *checker) ascends(id *ShardID) {
-	if c.any && index.Compare(&c.seen, id) >= 0 {
-		c.findf(ruleOrder, "entries of the run do not ascend at shard %x", id[:])
-	}
-	c.seen, c.any = *id, true
-}
-
-func (c *checker) runEntry(e *index.Entry) {
-	if e.Mutation >= c.replay.mutation {
-		c.findf(ruleMutation, "mutation %d in the run, which ends before %d", e.Mutation, c.replay.mutation)
-	}
-	switch e.Kind {
-	case index.Delete:
-		c.findf(ruleTombstone, "tombstone of shard %x in the deepest run", e.ID[:])
-	case index.Put:
-		if int(e.Locator.Extent) < len(c.live) {
-			c.live[e.Locator.Extent] += e.Locator.Length
-		}
-		c.frameOf(e, "run")
-	}
-}
-
-// frameOf checks the place of the frame that e names, and reads it unless a newer mutation hides it.
-func (c *checker) frameOf(e *index.Entry, where string) {
-	if !c.placed(e.Locator, extent.Log, where) {
+// shard checks the frames of e, and counts them as live if e is what the recorded runs say.
+func (c *checker) shard(e *index.Entry, recorded bool) {
+	if e.Locator.IsZero() {
 		return
 	}
-	if where == "run" && c.mem.Get(&e.ID) != nil {
+	entry := *e
+	if !c.placed(entry.Locator, "an entry", extent.Log, extent.Copies) {
 		return
 	}
-	c.spans = append(c.spans, span{e.Locator, where})
-	if _, err := c.readFrame(e); err != nil {
-		c.report(fmt.Errorf("shard %x, mutation %d in the %s: %w", e.ID[:], e.Mutation, where, err))
+	if recorded {
+		c.live[entry.Locator.Extent] += int64(entry.Locator.Length)
+	}
+	c.spans = append(c.spans, span{entry.Locator, "an entry"})
+	h, payload, err := c.frame(entry.Locator)
+	if err == nil && (h.ID != entry.ID || h.Mutation != entry.Mutation || (h.Parts > 1) != (entry.Kind == index.PutParts)) {
+		err = entry.Locator.Place().Corrupt("identity of a referenced frame")
+	}
+	if err != nil {
+		c.report(fmt.Errorf("shard %x, mutation %d: %w", entry.ID[:], entry.Mutation, err))
+		return
+	}
+	if entry.Kind == index.PutParts {
+		c.partFrames(&entry, &h, payload, recorded)
 	}
 }
 
-// placed reports whether l lies in an extent of that owner and generation, before its end.
-func (c *checker) placed(l chunk.Locator, owner extent.Owner, what string) bool {
-	if int(l.Extent) >= c.table.Len() {
-		c.findf(rulePlace, "%s names extent %d of %d", what, l.Extent, c.table.Len())
+// partFrames checks the other parts of a put.
+func (c *checker) partFrames(e *index.Entry, final *chunk.Header, payload []byte, recorded bool) {
+	parts, _, err := c.decodeParts(final, payload, e.Locator.Place())
+	if err != nil {
+		c.report(err)
+		return
+	}
+	for i, l := range parts {
+		if !c.placed(l, "a final frame", extent.Log, extent.Copies) {
+			continue
+		}
+		if recorded {
+			c.live[l.Extent] += int64(l.Length)
+		}
+		c.spans = append(c.spans, span{l, "a final frame"})
+		w := window{left: 1 << 62}
+		if _, err := c.appendPart(nil, final, i, l, &w); err != nil {
+			c.report(fmt.Errorf("shard %x, part %d: %w", e.ID[:], i, err))
+		}
+	}
+}
+
+// placed reports whether l lies in an extent of one of those owners and of its generation, before its write pointer or, for the
+// log, in its memory.
+func (c *checker) placed(l chunk.Locator, what string, owners ...extent.Owner) bool {
+	x := c.extents
+	if int(l.Extent) >= x.Len() {
+		c.findf(rulePlace, "%s names extent %d of %d", what, l.Extent, x.Len())
 		return false
 	}
-	e := c.table.Entry(l.Extent)
+	e := x.Entry(l.Extent)
 	switch {
-	case e.Owner != owner:
-		c.findf(ruleOwner, "%s names %v in an extent of %v, want %v", what, l, e.Owner, owner)
+	case !slices.Contains(owners, e.Owner):
+		c.findf(ruleOwner, "%s names %v in an extent of %v, want %v", what, l, e.Owner, owners)
 	case e.Generation != l.Generation:
 		c.findf(ruleGeneration, "%s names %v, the extent is in generation %d", what, l, e.Generation)
-	case l.End() > uint64(c.shape.ExtentBytes):
+	case l.End() > uint64(x.Geometry().ExtentBytes):
 		c.findf(rulePlace, "%s names %v beyond the end of the extent", what, l)
-	case owner != extent.Log && l.End() > uint64(e.Pointer):
+	case l.End() > uint64(e.Pointer) && c.log.Bytes(l) == nil:
 		c.findf(rulePlace, "%s names %v beyond the write pointer %d", what, l, e.Pointer)
 	default:
 		return true
@@ -199,69 +195,56 @@ func (c *checker) placed(l chunk.Locator, owner extent.Owner, what string) bool 
 	return false
 }
 
-// tables checks the places of the run's tables.
+// tables checks the places of the tables.
 func (c *checker) tables() {
-	for i := range c.meta.Run.Tables {
-		l := c.meta.Run.Tables[i].Locator
-		if c.placed(l, extent.Runs, "metadata") {
-			c.live[l.Extent] += l.Length
-			c.spans = append(c.spans, span{l, "metadata"})
+	c.tree.EachTable(func(l chunk.Locator) {
+		if c.placed(l, "the metadata", extent.Runs, extent.Levels) {
+			c.live[l.Extent] += int64(l.Length)
+			c.spans = append(c.spans, span{l, "the metadata"})
 		}
-	}
+	})
 }
 
 // metadata checks the two copies of the record that the root names.
 func (c *checker) metadata() {
-	for i, l := range c.table.Root.Metadata {
-		if l.IsZero() || !c.placed(l, extent.Metadata, "root") {
+	for i, l := range c.extents.Root.Metadata {
+		if l.IsZero() || !c.placed(l, "the root", [...]extent.Owner{extent.Metadata, extent.Metadata2}[i]) {
 			continue
 		}
-		c.spans = append(c.spans, span{l, "root"})
-		f, err := c.reader.ReadRange(l.Place(), l.Length)
-		if err == nil {
-			_, _, err = chunk.Decode(f, l.Place())
-		}
-		if err != nil {
+		c.spans = append(c.spans, span{l, "the root"})
+		if _, _, err := c.chunks.Get(l); err != nil {
 			c.report(fmt.Errorf("copy %d of the metadata: %w", i, err))
-		}
-	}
-	for x, n := range c.live {
-		if c.meta.Live[x] != n {
-			c.findf(ruleLive, "extent %d has %d live bytes, the metadata says %d", x, n, c.meta.Live[x])
 		}
 	}
 }
 
-// overlaps checks that no two frames share bytes.
+func (c *checker) liveBytes() {
+	for x, n := range c.tree.Metadata().Live {
+		if int64(n) != c.live[x] {
+			c.findf(ruleLive, "extent %d has %d live bytes, the metadata says %d", x, c.live[x], n)
+		}
+	}
+}
+
+// overlaps checks that no two frames share bytes. One frame may be named twice: by a recorded run and by what replaces it there.
 func (c *checker) overlaps() {
 	slices.SortFunc(c.spans, func(a, b span) int {
-		if a.Extent != b.Extent {
-			return int(a.Extent) - int(b.Extent)
-		}
-		return int(a.Offset) - int(b.Offset)
+		return cmp.Or(cmp.Compare(a.Extent, b.Extent), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Length, b.Length))
 	})
 	for i := 1; i < len(c.spans); i++ {
 		a, b := &c.spans[i-1], &c.spans[i]
-		if a.Extent == b.Extent && a.End() > uint64(b.Offset) {
+		if a.Extent == b.Extent && a.End() > uint64(b.Offset) && a.Locator != b.Locator {
 			c.findf(ruleOverlap, "%s and %s name frames that overlap: %v and %v", a.what, b.what, a.Locator, b.Locator)
 		}
 	}
 }
 
-// extents checks that what is free is empty and that the count of free extents is right.
-func (c *checker) extents() {
-	free := 0
-	for i := range c.table.Len() {
-		e := c.table.Entry(extent.ID(i))
-		if e.Owner != extent.Free {
-			continue
+// freeExtents checks that nothing refers to what is free.
+func (c *checker) freeExtents() {
+	for i, n := range c.tree.Metadata().Live {
+		x := extent.ID(i)
+		if c.extents.Entry(x).Owner == extent.Free && (n != 0 || c.listed(x) || c.holdsMetadata(x)) {
+			c.findf(ruleFree, "extent %d is free, with %d live bytes", i, n)
 		}
-		free++
-		if e.Pointer != 0 || c.meta.Live[i] != 0 || c.inUse(extent.ID(i)) {
-			c.findf(ruleFree, "extent %d is free, with pointer %d and %d live bytes", i, e.Pointer, c.meta.Live[i])
-		}
-	}
-	if free != c.table.FreeCount() {
-		c.findf(ruleFreeCount, "%d extents are free, the count says %d", free, c.table.FreeCount())
 	}
 }

@@ -120,7 +120,7 @@ func TestNoBlockWhoseLossGoesUnnoticed(t *testing.T) {
 			for name, rot := range map[string][]byte{"zeros": make([]byte, 64), "garbage": bytes.Repeat([]byte{0xa5, 0x5a}, 32)} {
 				d.Overwrite(image, 0)
 				d.Overwrite(rot, int64(block))
-				s, err := engine.Open(d, engine.Options{Rand: rand.NewPCG(1, 2), GroupBytes: 512})
+				s, err := engine.Open(d, engine.Options{Rand: rand.NewPCG(1, 2), GroupBytes: 512, CacheBytes: 1024, IndexCacheBytes: 1024})
 				if err != nil {
 					t.Fatalf("block %d of %s: open: %v", block/64, name, err)
 				}

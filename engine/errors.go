@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 
+	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/fault"
 )
 
@@ -13,7 +14,7 @@ var (
 	// ErrTooLarge is returned when a value is longer than the geometry allows.
 	ErrTooLarge = errors.New("shard too large for the geometry")
 	// ErrFull is returned when the space that is left is the reserve that deletes, flush and recovery need.
-	ErrFull = errors.New("disk full")
+	ErrFull = extent.ErrFull
 	// ErrClosed is returned by every call on a closed store.
 	ErrClosed = errors.New("store closed")
 )

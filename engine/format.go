@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 
+	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/index"
@@ -48,7 +49,7 @@ func Format(d disk.Disk, g Geometry) error {
 		o.fill()
 		src = o.Rand
 	}
-	return extent.Format(d, e, uint32(g.SuperPageBytes), extent.StoreID(newUUID(src)))
+	return extent.Format(d, e, uint32(g.SuperPageBytes), extent.StoreID(chunk.NewUUID(src)))
 }
 
 // HoldsStore reports whether a disk, read from its first byte on, begins with the superblock of a store, of this format or
@@ -79,11 +80,11 @@ func (g *Geometry) resolve(i disk.Info) (extent.Geometry, error) {
 	if err := e.Validate(); err != nil {
 		return e, err
 	}
-	shape := index.ShapeOf(&e, 0)
+	shape := index.ShapeOf(&e, 0, defaultFilterBits)
 	if shape.MaxEntries() == 0 || log.MaxPayload(&e, int(e.Physical)) < 0 {
 		return e, fmt.Errorf("%w: an extent of %d bytes holds no index block of %d", ErrGeometry, e.ExtentBytes, e.PageBytes)
 	}
-	if n := metadataFrame(int(e.Extents), int(e.Extents)); n > int(e.ExtentBytes) {
+	if n := chunk.FrameBytes(index.MetadataBytes(int(e.Extents), int(e.Extents))); n > int(e.ExtentBytes) {
 		return e, fmt.Errorf("%w: metadata of %d extents may take %d bytes, an extent has %d", ErrGeometry, e.Extents, n, e.ExtentBytes)
 	}
 	return e, nil

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shardproof/shardproof/engine/bufcache"
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/fault"
 	"github.com/shardproof/shardproof/engine/index"
-	"github.com/shardproof/shardproof/engine/iosched"
 	"github.com/shardproof/shardproof/engine/log"
 )
 
@@ -20,7 +20,10 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 	o.fill()
 	s := o.Reuse
 	if s == nil {
-		s = &Store{buffers: new(disk.Buffers), io: new(iosched.Sched), table: new(extent.Table), log: new(log.Log), mem: new(index.Memtable)}
+		s = &Store{
+			buffers: new(disk.Buffers), pages: new(bufcache.Cache), indexPages: new(bufcache.Cache),
+			extents: new(extent.Store), log: new(log.Log), chunks: new(chunk.Store), parts: partTable{},
+		}
 	}
 	s.renew(d, o)
 	if err := s.recover(); err != nil {
@@ -37,83 +40,103 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 func (s *Store) renew(d disk.Disk, o Options) {
 	o.Reuse = nil
 	s.buffers.Reset()
-	s.io.Reset(d, s.buffers)
-	s.mem.Reset()
+	clear(s.parts)
 	*s = Store{
-		disk: d, options: o, probes: o.Probes, buffers: s.buffers, io: s.io, table: s.table, log: s.log, mem: s.mem,
-		meta: s.meta, liveSpare: s.liveSpare, tablesSpare: s.tablesSpare, spares: append(s.spares, s.frames...), frames: s.frames[:0],
-		entries: s.entries[:0], record: s.record, check: s.check,
+		disk: d, options: o, probes: o.Probes, buffers: s.buffers, pages: s.pages, indexPages: s.indexPages,
+		extents: s.extents, log: s.log, chunks: s.chunks, tree: s.tree, parts: s.parts,
+		entries: s.entries[:0], check: s.check, switches: switches{record: s.switches.record[:0]},
 	}
+	s.switches.store = s
 }
 
 // recover does the steps of N2 in their order.
 func (s *Store) recover() error {
-	if err := s.flushDevice(); err != nil {
+	x, err := extent.Open(s.disk, extent.Options{Buffers: s.buffers, Reuse: s.extents})
+	if err != nil {
 		return err
 	}
-	if err := s.table.Load(s.disk, s.io, s.buffers); err != nil {
+	s.extents = x
+	g := x.Geometry()
+	s.pages.Reset(int64(s.options.CacheBytes), int(g.PageBytes), s.buffers)
+	s.indexPages.Reset(int64(s.options.IndexCacheBytes), int(g.PageBytes), s.buffers)
+	x.SetCache(s.pages)
+	x.OnUpdate(func(r *extent.Root) { r.DurableThrough = s.log.Durable() })
+	s.chunks.Reset(x, s.options.Rand)
+	s.chunks.SetWalker(extent.Log, log.Walk)
+	s.maxPayload = log.MaxPayload(g, s.options.GroupBytes)
+	s.tailMutation, s.tailUnit = x.Root.NextMutation, x.Root.Replay.Number
+	meta, err := s.loadMetadata()
+	if err != nil {
 		return err
 	}
-	g := s.table.Geometry()
-	s.reader = extentReader{disk: s.disk, geo: g, buffers: s.buffers}
-	s.shape = index.ShapeOf(g, s.options.TablePages)
-	s.page = s.buffers.Get(int(g.PageBytes))
-	s.maxShard = log.MaxPayload(g, s.options.GroupBytes)
-	if err := s.loadMetadata(); err != nil {
-		return err
-	}
-	s.replay = replayed{s.table.Root.NextMutation, s.table.Root.Replay.Number}
-	tail, err := log.Recover(s.disk, s.buffers, s.table, applier{s})
+	s.openTree(meta)
+	return s.replayLog()
+}
+
+// openTree opens the index as the root's metadata describes it, nil if there is none.
+func (s *Store) openTree(meta *index.Metadata) {
+	s.tree = index.Open(s.chunks, &s.switches, meta, s.tailMutation, index.Options{
+		Geometry: s.extents.Geometry(), TablePages: s.options.TablePages, FilterBits: s.options.FilterBits, Trigger: s.options.Trigger,
+		Fanout: s.options.Fanout, Cache: s.indexPages, Probes: s.probes, Await: s.await, Parts: s.partsOf, Hold: s.hold, Drop: s.drop,
+		Pin: s.extents.Pin, Unpin: s.extents.Unpin, Reuse: s.tree,
+	})
+	s.memtable = max(1, min(s.options.MemtableEntries, s.tree.Shape().ExtentEntries()))
+}
+
+// replayLog recovers the log, makes durable what nothing attests, and records the new epoch.
+func (s *Store) replayLog() error {
+	g := s.extents.Geometry()
+	tail, err := log.Recover(s.disk, s.buffers, &s.extents.Table, applier{s})
 	if err != nil {
 		return err
 	}
 	if tail.Unknown {
 		s.lost = fmt.Errorf("unit %d of the log and the one after it: %w", tail.Number, &fault.Corrupt{Extent: uint32(tail.Extent), Offset: int64(tail.Offset), Check: "log unit"})
 		s.broken = errors.Join(ErrReadOnly, s.lost)
-		s.log.Start(s.table, s.io, s.buffers, s.options.GroupBytes, s.table.Root.Epoch, tail)
+		s.log.Start(&s.extents.Table, s.extents.Sched(), s.buffers, s.options.GroupBytes, s.extents.Root.Epoch, tail)
 		return nil
 	}
-	if err := tail.Rewrite(s.disk, s.buffers, s.io, g); err != nil {
+	if err := tail.Rewrite(s.disk, s.buffers, s.extents.Sched(), g); err != nil {
 		return err
 	}
 	return s.newEpoch(tail)
 }
 
-// flushDevice makes durable what the device still caches from the process before: what recovery is about to read must not
-// vanish with the next power cut.
-func (s *Store) flushDevice() error {
-	s.io.Flush()
-	for s.io.Reap() {
-	}
-	return s.io.Err()
-}
-
 // newEpoch records the epoch in which units from the log's end on are valid, and where that is.
 func (s *Store) newEpoch(tail *log.Tail) error {
-	root := &s.table.Root
+	root := &s.extents.Root
 	root.Epoch++
 	root.Resume = tail.Number
-	s.log.Start(s.table, s.io, s.buffers, s.options.GroupBytes, root.Epoch, tail)
+	s.log.Start(&s.extents.Table, s.extents.Sched(), s.buffers, s.options.GroupBytes, root.Epoch, tail)
 	s.noteReplay(tail)
-	s.table.Touch()
-	if err := s.awaitRoot(s.want()); err != nil {
+	s.extents.Touch()
+	if err := s.await(s.extents.Want()); err != nil {
 		return err
 	}
 	s.resumeAppenders()
-	s.release()
+	s.keepReserve()
+	s.releaseDead()
 	s.prepareNext()
 	return nil
 }
 
 // applier puts what the log holds into the memtable.
-type applier struct{ *Store }
+type applier struct{ s *Store }
 
 // Apply notes a mutation.
-func (a applier) Apply(h *chunk.Header, loc chunk.Locator) error {
+func (a applier) Apply(h *chunk.Header, loc chunk.Locator, payload []byte) error {
 	e := index.Entry{ID: h.ID, Mutation: h.Mutation}
 	switch h.Kind {
 	case chunk.PutFinal:
 		e.Kind, e.Locator = index.Put, loc
+		if h.Parts > 1 {
+			parts, _, err := a.s.decodeParts(h, payload, loc.Place())
+			if err != nil {
+				return err
+			}
+			e.Kind = index.PutParts
+			a.s.parts[loc] = parts
+		}
 	case chunk.Tombstone:
 		e.Kind = index.Delete
 	case chunk.PutPart:
@@ -121,65 +144,59 @@ func (a applier) Apply(h *chunk.Header, loc chunk.Locator) error {
 	default:
 		return loc.Place().Corrupt("frame kind in the log")
 	}
-	a.mem.Set(&e)
-	return nil
+	return a.s.tree.Set(&e)
 }
 
 // Damaged notes a lost mutation.
 func (a applier) Damaged(id chunk.ShardID, mutation uint64) {
-	a.mem.Set(&index.Entry{ID: id, Kind: index.Damaged, Mutation: mutation})
+	_ = a.s.tree.Set(&index.Entry{ID: id, Kind: index.Damaged, Mutation: mutation})
 }
 
-// loadMetadata reads the record that the root names, from the first copy that is whole.
-func (s *Store) loadMetadata() error {
-	root := &s.table.Root
+// loadMetadata returns the record that the root names, from the first copy that is whole, nil if there is none.
+func (s *Store) loadMetadata() (*index.Metadata, error) {
+	root := &s.extents.Root
 	if root.Metadata[0].IsZero() {
-		s.meta.Run.Tables, s.meta.Entries = s.meta.Run.Tables[:0], 0
-		s.meta.Live = index.EmptyLive(s.meta.Live, s.table.Geometry())
-		return nil
+		return nil, nil
 	}
 	var bad error
 	for _, l := range root.Metadata {
-		if bad = s.readMetadata(l); bad == nil {
-			return nil
+		h, record, err := s.chunks.Get(l)
+		m := new(index.Metadata)
+		switch {
+		case err != nil:
+		case h.Kind != chunk.Metadata || chunk.Checksum(record) != root.MetadataCRC:
+			err = l.Place().Corrupt("metadata identity")
+		default:
+			err = m.Decode(record, s.extents.Geometry(), l.Place())
 		}
+		if err == nil {
+			return m, nil
+		}
+		bad = err
 	}
-	return bad
+	return nil, bad
 }
 
-func (s *Store) readMetadata(l extent.Locator) error {
-	at := l.Place()
-	f, err := s.reader.ReadRange(at, l.Length)
-	if err != nil {
-		return err
-	}
-	h, record, err := chunk.Decode(f, at)
-	switch {
-	case err != nil:
-		return err
-	case h.Kind != chunk.Metadata || chunk.Checksum(record) != s.table.Root.MetadataCRC:
-		return at.Corrupt("metadata identity")
-	}
-	return s.meta.Decode(record, s.table.Geometry(), at)
-}
-
-// resumeAppenders goes on behind the recorded pointers: metadata in the extents that hold it, runs in the one with live bytes
-// that has most room.
+// resumeAppenders goes on behind the recorded pointers: metadata in the extents that hold it, runs and copies in the one with
+// live bytes that has most room.
 func (s *Store) resumeAppenders() {
-	for i, l := range s.table.Root.Metadata {
-		if !l.IsZero() {
-			s.copies[i].LogExtent = extent.LogExtent{Extent: l.Extent, Generation: l.Generation}
+	x := s.extents
+	for i, o := range [...]extent.Owner{extent.Metadata, extent.Metadata2} {
+		if l := x.Root.Metadata[i]; !l.IsZero() {
+			x.Resume(o, extent.LogExtent{Extent: l.Extent, Generation: l.Generation})
 		}
 	}
-	var best appender
-	for i := range s.table.Len() {
-		x := extent.ID(i)
-		a := appender{LogExtent: extent.LogExtent{Extent: x, Generation: s.table.Entry(x).Generation}}
-		if s.table.Entry(x).Owner == extent.Runs && s.meta.Live[x] > 0 && s.left(&a) > s.left(&best) {
-			best = a
+	live := s.tree.Metadata().Live
+	for i := range x.Len() {
+		id := extent.ID(i)
+		e := x.Entry(id)
+		if e.Owner != extent.Runs && e.Owner != extent.Levels && e.Owner != extent.Copies || live[id] == 0 {
+			continue
+		}
+		if int(x.Geometry().ExtentBytes-e.Pointer) > x.Left(e.Owner) {
+			x.Resume(e.Owner, extent.LogExtent{Extent: id, Generation: e.Generation})
 		}
 	}
-	s.runs = best
 }
 
 // Close writes everything that a later Open would otherwise have to replay, makes every dependency persistent and ends the
@@ -192,7 +209,7 @@ func (s *Store) Close() error {
 	}
 	err := s.shutdown()
 	s.closed = true
-	for s.io.Reap() {
+	for s.extents.Sched().Reap() {
 	}
 	return err
 }
@@ -201,11 +218,15 @@ func (s *Store) shutdown() error {
 	if s.broken != nil {
 		return s.broken
 	}
+	if err := s.tree.FinishCompact(); err != nil && !errors.Is(err, ErrFull) {
+		return err
+	}
 	if err := s.flush(); err != nil {
 		return err
 	}
-	if s.table.Dirty() || s.table.Writing() {
-		return s.awaitRoot(s.want())
+	s.settle()
+	if s.extents.Dirty() || s.extents.Writing() {
+		return s.await(s.extents.Want())
 	}
 	return nil
 }

@@ -36,6 +36,18 @@ type Options struct {
 	MemtableEntries int
 	// TablePages bounds the index blocks in one table of a sorted run. 0 is as many as make 2 MiB and fit an extent.
 	TablePages int
+	// FilterBits is how many bits a key the bloom filters of sorted runs have; 0 is 10, -1 no filters.
+	FilterBits int
+	// Trigger is how many runs of level 0 make a compaction due; 0 is 4.
+	Trigger int
+	// Fanout is how many times as large as the one above a level of the index may get; 0 is 8.
+	Fanout int
+	// PartBytes bounds the parts of a shard that is put in several; 0 is what fits one frame.
+	PartBytes int
+	// CacheBytes and IndexCacheBytes bound the pages of shards and of the index kept in memory. 0 is 64 MiB each; less than a
+	// page is one page.
+	CacheBytes      int
+	IndexCacheBytes int
 	// TailBytes bounds, in bytes, the log that an Open has to replay. 0 is 64 MiB.
 	TailBytes int64
 	// Probes counts situations that occur, for Stats; nil makes a set of the store's own. Stores may share one.
@@ -54,6 +66,10 @@ const (
 	defaultMutations = 1 << 16
 	defaultTail      = 64 << 20
 	maxTailUnits     = 4 << 10
+
+	defaultFilterBits = 10
+	defaultTrigger    = 4
+	defaultCache      = 64 << 20
 )
 
 func (o *Options) fill() {
@@ -70,6 +86,19 @@ func (o *Options) fill() {
 	}
 	if o.MemtableEntries <= 0 {
 		o.MemtableEntries = defaultMutations
+	}
+	if o.FilterBits == 0 {
+		o.FilterBits = defaultFilterBits
+	}
+	o.FilterBits = max(0, o.FilterBits)
+	if o.Trigger <= 0 {
+		o.Trigger = defaultTrigger
+	}
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = defaultCache
+	}
+	if o.IndexCacheBytes <= 0 {
+		o.IndexCacheBytes = defaultCache
 	}
 	if o.TailBytes <= 0 {
 		o.TailBytes = defaultTail

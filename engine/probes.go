@@ -8,28 +8,29 @@ import (
 
 // Situations worth knowing of, in production and in tests.
 var (
-	probeReadMemory       = probe.Register("read served from the log's memory")
-	probeWindowFull       = probe.Register("put waited for the window")
-	probeAwaitReady       = probe.Register("put waited for a ready extent")
-	probeFull             = probe.Register("mutation refused: only the reserve is left")
-	probeReleased         = probe.Register("extent released")
-	probeReused           = probe.Register("extent reused in a later generation")
-	probeMerged           = probe.Register("flush merged an older run")
-	probeTombstoneDropped = probe.Register("flush dropped a tombstone")
-	probeSeveralTables    = probe.Register("run of several tables")
-	probeReplayed         = probe.Register("open replayed units")
-	probeCleanOpen        = probe.Register("open found nothing to replay")
-	probeFrameAtBlock     = probe.Register("frame ends on a block edge")
-	probeFrameAtExtent    = probe.Register("frame ends on an extent edge")
-	probeTailFull         = probe.Register("mutation flushed first: the tail is full")
+	probeReadMemory    = probe.Register("read served from the log's memory")
+	probeWindowFull    = probe.Register("put waited for the window")
+	probeAwaitReady    = probe.Register("put waited for a ready extent")
+	probeFull          = probe.Register("mutation refused: only the reserve is left")
+	probeReleased      = probe.Register("extent released")
+	probeReused        = probe.Register("extent reused in a later generation")
+	probeReplayed      = probe.Register("open replayed units")
+	probeCleanOpen     = probe.Register("open found nothing to replay")
+	probeFrameAtBlock  = probe.Register("frame ends on a block edge")
+	probeFrameAtExtent = probe.Register("frame ends on an extent edge")
+	probeTailFull      = probe.Register("mutation flushed first: the tail is full")
+	probePutParts      = probe.Register("put in several parts")
+	probeMoved         = probe.Register("reclamation moved shards")
+	probeUnreadable    = probe.Register("reclamation left what it could not read")
 )
 
 // noteFrame counts what is special about the place of a new frame.
 func (s *Store) noteFrame(l chunk.Locator) {
 	end := l.End()
-	if end%uint64(s.shape.Logical) == 0 {
+	g := s.extents.Geometry()
+	if end%uint64(g.Logical) == 0 {
 		s.probes.Hit(probeFrameAtBlock)
-		if end == uint64(s.shape.ExtentBytes) {
+		if end == uint64(g.ExtentBytes) {
 			s.probes.Hit(probeFrameAtExtent)
 		}
 	}

@@ -8,41 +8,37 @@ import (
 )
 
 // A store moves by steps. Each step submits what is due, lets one request of the disk complete, and notes what follows from it:
-//
-//	due:     a root update that somebody waits for; a flush, once no write is in flight that it should wait for
-//	follows: units become durable in order, slots become relied on
-
-// submitDue submits what is due without waiting.
-func (s *Store) submitDue() {
-	if s.wanted > s.table.Recording() && !s.table.Writing() {
-		s.beginRoot()
-	}
-	if s.io.Undurable() && s.io.Writes() == 0 {
-		s.io.Flush()
-	}
-}
-
-// beginRoot starts to record every change of the table.
-func (s *Store) beginRoot() {
-	s.table.Root.DurableThrough = s.log.Durable()
-	s.table.Begin()
-}
+// units become durable in order, slots become relied on, a flush, a compaction or a root switch goes on.
 
 // step lets one request complete. It returns false when there is nothing to do.
 func (s *Store) step() bool {
-	s.submitDue()
-	if !s.io.Reap() {
+	s.settle()
+	if !s.extents.Step() {
 		return false
 	}
-	s.log.Advance()
-	s.table.Advance()
+	s.settle()
 	return true
+}
+
+// settle notes what completed requests make possible.
+func (s *Store) settle() {
+	s.log.Advance()
+	s.switches.advance()
+	if s.tree.Advance() != nil { // whoever waits for the job that failed is told; what it appended is garbage
+		s.release = true
+	}
+	s.switches.advance()
+	if s.release && !s.extents.Writing() {
+		s.release = false
+		s.releaseDead()
+		s.keepReserve()
+	}
 }
 
 // progress takes a step that the caller's next move depends on.
 func (s *Store) progress() error {
 	more := s.step()
-	if err := s.io.Err(); err != nil {
+	if err := s.extents.Sched().Err(); err != nil {
 		return s.fail(err)
 	}
 	if !more {
@@ -51,15 +47,10 @@ func (s *Store) progress() error {
 	return nil
 }
 
-// want asks for the newest change of the table to be relied on.
-func (s *Store) want() uint64 {
-	s.wanted = s.table.Changed()
-	return s.wanted
-}
-
-// awaitRoot returns when the change of that number is relied on.
-func (s *Store) awaitRoot(change uint64) error {
-	for !s.table.Relied(change) {
+// await returns when dep is persistent.
+func (s *Store) await(dep iosched.Dependency) error {
+	s.settle()
+	for !dep.Persistent() {
 		if err := s.progress(); err != nil {
 			return err
 		}
@@ -67,29 +58,9 @@ func (s *Store) awaitRoot(change uint64) error {
 	return nil
 }
 
-// awaitUnit returns when unit n is durable.
-func (s *Store) awaitUnit(n uint64) error {
-	for s.log.Durable() < n {
-		if err := s.progress(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// awaitWrites returns when w is durable.
-func (s *Store) awaitWrite(w *iosched.Write) error {
-	for !s.io.Durable(w) {
-		if err := s.progress(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Pump lets up to n requests of the disk complete, those first that the log and the superblock wait for, and returns how many
-// did. Fewer than n means that nothing was left to do: then every dependency handed out is persistent. Errors: ErrReadOnly
-// after a failed request, ErrClosed.
+// Pump lets up to n requests of the disk complete and returns how many did. Steps that were started go on meanwhile. Fewer than n
+// means that nothing was left to do: then every dependency handed out is persistent. Errors: ErrReadOnly after a failed request,
+// ErrClosed.
 func (s *Store) Pump(n int) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +72,7 @@ func (s *Store) Pump(n int) (int, error) {
 		if !s.step() {
 			return i, nil
 		}
-		if err := s.io.Err(); err != nil {
+		if err := s.extents.Sched().Err(); err != nil {
 			return i, s.fail(err)
 		}
 	}
@@ -149,4 +120,19 @@ func (s *Store) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.wait(ctx, iosched.NewDependency(s.log, s.log.Next()-1))
+}
+
+// FlushSuperblock records all that is known of the extents, write pointers included, and returns when that is relied on. Errors:
+// ErrReadOnly, ErrClosed, the context's.
+func (s *Store) FlushSuperblock(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.extents.Touch()
+	return s.await(s.extents.Want())
 }

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"github.com/shardproof/shardproof/engine/chunk"
-	"github.com/shardproof/shardproof/engine/disk"
-	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/fault"
 	"github.com/shardproof/shardproof/engine/index"
 )
@@ -13,6 +11,12 @@ func (s *Store) Get(id ShardID) ([]byte, error) { return s.AppendShard(nil, id) 
 
 // AppendShard appends the bytes of the latest put of id to dst. On an error dst is returned as it was. Errors as Get.
 func (s *Store) AppendShard(dst []byte, id ShardID) ([]byte, error) {
+	return s.GetRange(dst, id, 0, -1)
+}
+
+// GetRange appends to dst the n bytes of the latest put of id from offset off on, fewer where it ends; all to its end if n is
+// negative. On an error dst is returned as it was. Errors as Get; an offset behind the end gives no bytes and no error.
+func (s *Store) GetRange(dst []byte, id ShardID, off, n int64) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.readable(); err != nil {
@@ -22,97 +26,127 @@ func (s *Store) AppendShard(dst []byte, id ShardID) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if e == nil || e.Kind == index.Delete {
-		return dst, ErrNotFound
+	w := window{off: max(off, 0), left: n}
+	if n < 0 {
+		w.left = 1 << 62
 	}
-	if e.Kind == index.Damaged {
-		return dst, &fault.Corrupt{Check: "shard lost with a damaged unit of the log"}
-	}
-	payload, err := s.readFrame(e)
+	start := len(dst)
+	dst, err = s.appendValue(dst, e, &w)
 	if err != nil {
-		return dst, err
+		return dst[:start], err
 	}
-	return append(dst, payload...), nil
+	return dst, nil
 }
 
-// readable returns why the store answers no read, nil if it does.
-func (s *Store) readable() error {
-	if s.closed {
-		return ErrClosed
-	}
-	return s.lost
+// ShardInfo is what is known of a shard without its bytes.
+type ShardInfo struct {
+	Size int64 // bytes
 }
 
-// find returns the newest entry of id, nil if there is none. It is valid until the next call.
+// Head returns what is known of id without reading its bytes. Errors as Get.
+func (s *Store) Head(id ShardID) (ShardInfo, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.readable(); err != nil {
+		return ShardInfo{}, err
+	}
+	e, err := s.find(&id)
+	if err != nil {
+		return ShardInfo{}, err
+	}
+	size := int64(e.Locator.Length) - chunk.Overhead
+	if e.Kind != index.PutParts {
+		return ShardInfo{size}, nil
+	}
+	parts, err := s.partsOf(e.Locator)
+	if err != nil {
+		return ShardInfo{}, err
+	}
+	for _, l := range parts {
+		size += int64(l.Length) - chunk.Overhead - extentLocator
+	}
+	return ShardInfo{size}, nil
+}
+
+const extentLocator = 20 // bytes of a locator in a final frame
+
+// find returns the entry of a shard that exists.
 func (s *Store) find(id *ShardID) (*index.Entry, error) {
-	if e := s.mem.Get(id); e != nil {
-		return e, nil
-	}
-	found, err := s.meta.Run.Get(&s.reader, &s.shape, s.page, id, &s.entry)
-	if err != nil || !found {
-		return nil, err
-	}
-	return &s.entry, nil
-}
-
-// readFrame returns the payload of the frame that e names, from memory if its unit is not durable yet. It is valid until the
-// next call.
-func (s *Store) readFrame(e *index.Entry) ([]byte, error) {
-	loc := e.Locator
-	at := loc.Place()
-	frame := s.log.Bytes(loc)
-	if frame != nil {
-		s.probes.Hit(probeReadMemory)
-	} else {
-		if s.table.Entry(loc.Extent).Generation != loc.Generation {
-			return nil, at.Corrupt("generation of a referenced extent")
-		}
-		var err error
-		if frame, err = s.reader.ReadRange(at, loc.Length); err != nil {
-			return nil, err
-		}
-	}
-	h, payload, err := chunk.Decode(frame, at)
+	e, err := s.tree.Find(id)
 	switch {
 	case err != nil:
 		return nil, err
-	case h.ID != e.ID || h.Mutation != e.Mutation || h.Kind != chunk.PutFinal && h.Kind != chunk.Copy:
-		return nil, at.Corrupt("identity of a referenced frame")
+	case e == nil, e.Kind == index.Delete:
+		return nil, ErrNotFound
+	case e.Kind == index.Damaged:
+		return nil, &fault.Corrupt{Check: "shard lost with a damaged unit of the log"}
 	}
-	return payload, nil
+	return e, nil
 }
 
-// extentReader reads extents. It is an index.Reader.
-type extentReader struct {
-	disk    disk.Disk
-	geo     *extent.Geometry
-	buffers *disk.Buffers
-	scratch []byte // whole blocks around the last range
+// window is the part of a value that is asked for: off bytes are passed over, then up to left are taken.
+type window struct{ off, left int64 }
+
+// take returns what of the next n bytes is in the window, and moves it on.
+func (w *window) take(n int) (from, to int) {
+	from = int(min(w.off, int64(n)))
+	to = from + int(min(w.left, int64(n-from)))
+	w.off -= int64(from)
+	w.left -= int64(to - from)
+	return from, to
 }
 
-// ReadAt fills p, whole logical blocks.
-func (r *extentReader) ReadAt(p []byte, at chunk.Place) error {
-	off := r.geo.Base(at.Extent) + int64(at.Offset)
-	if err := r.disk.Read(p, off); err != nil {
-		return &fault.IO{Op: "read", Offset: off, Err: err}
+// appendValue appends what of the value of e is in w.
+func (s *Store) appendValue(dst []byte, e *index.Entry, w *window) ([]byte, error) {
+	entry := *e
+	h, payload, err := s.frame(entry.Locator)
+	if err != nil {
+		return dst, err
 	}
-	return nil
+	if h.ID != entry.ID || h.Mutation != entry.Mutation || h.Kind != chunk.PutFinal && h.Kind != chunk.Copy || (h.Parts > 1) != (entry.Kind == index.PutParts) {
+		return dst, entry.Locator.Place().Corrupt("identity of a referenced frame")
+	}
+	if h.Parts == 1 {
+		from, to := w.take(len(payload))
+		return append(dst, payload[from:to]...), nil
+	}
+	parts, last, err := s.decodeParts(&h, payload, entry.Locator.Place())
+	if err != nil {
+		return dst, err
+	}
+	last = append([]byte(nil), last...) // the next frame that is read takes its place
+	for i, l := range parts {
+		if dst, err = s.appendPart(dst, &h, i, l, w); err != nil {
+			return dst, err
+		}
+	}
+	from, to := w.take(len(last))
+	return append(dst, last[from:to]...), nil
 }
 
-// ReadRange returns n bytes from any place; they are valid until the next call.
-func (r *extentReader) ReadRange(at chunk.Place, n uint32) ([]byte, error) {
-	lead := at.Offset & (r.geo.Logical - 1)
-	whole := int(lead + n)
-	whole += -whole & int(r.geo.Logical-1)
-	if cap(r.scratch) < whole {
-		r.buffers.Put(r.scratch)
-		r.scratch = r.buffers.Get(whole)
+// appendPart appends what of part i, at l, of the put that final ends is in w. A part outside the window is not read.
+func (s *Store) appendPart(dst []byte, final *chunk.Header, i int, l chunk.Locator, w *window) ([]byte, error) {
+	from, to := w.take(int(l.Length) - chunk.Overhead)
+	if from == to {
+		return dst, nil
 	}
-	b := r.scratch[:whole]
-	if err := r.ReadAt(b, at.At(-int(lead))); err != nil {
-		return nil, err
+	h, payload, err := s.frame(l)
+	if err != nil {
+		return dst, err
 	}
-	return b[lead : lead+n], nil
+	if h.Kind != chunk.PutPart || h.ID != final.ID || h.UUID != final.UUID || int(h.Part) != i || h.Parts != final.Parts {
+		return dst, l.Place().Corrupt("identity of a part")
+	}
+	return append(dst, payload[from:to]...), nil
+}
+
+// frame reads and checks the frame at l, from memory if its unit is not durable yet. The payload is valid until the next call.
+func (s *Store) frame(l chunk.Locator) (chunk.Header, []byte, error) {
+	if b := s.log.Bytes(l); b != nil {
+		s.probes.Hit(probeReadMemory)
+		return chunk.Decode(b, l.Place())
+	}
+	return s.chunks.Get(l)
 }
 
 // List returns up to limit shard ids in order, from the first behind after, or from the beginning if after is nil. A page is a
@@ -128,22 +162,12 @@ func (s *Store) AppendList(dst []ShardID, after *ShardID, limit int) ([]ShardID,
 	if err := s.readable(); err != nil {
 		return dst, err
 	}
-	m := &s.merge
-	if err := m.Seek(s.mem, &s.meta.Run, &s.reader, &s.shape, s.page, after); err != nil {
+	var err error
+	if s.entries, err = s.tree.AppendEntries(s.entries[:0], after, limit); err != nil {
 		return dst, err
 	}
-	start := len(dst)
-	for len(dst)-start < limit {
-		e, err := m.Next()
-		if err != nil {
-			return dst[:start], err
-		}
-		if e == nil {
-			break
-		}
-		if e.Kind != index.Delete && (after == nil || e.ID != *after) {
-			dst = append(dst, e.ID)
-		}
+	for i := range s.entries {
+		dst = append(dst, s.entries[i].ID)
 	}
 	return dst, nil
 }

@@ -211,7 +211,7 @@ func TestWhatWasPersistentSurvivesPowerCuts(t *testing.T) {
 		d.media = make([]byte, d.info.Size)
 		require.NoError(t, engine.Format(d, small))
 		l := &life{t: t, disk: d, states: []map[engine.ShardID]string{{}}}
-		l.options = engine.Options{Rand: rand.NewPCG(seed, 2), GroupBytes: 64 << r.IntN(4), MemtableEntries: 1 << r.IntN(6)}
+		l.options = engine.Options{Rand: rand.NewPCG(seed, 2), GroupBytes: 64 << r.IntN(4), MemtableEntries: 1 << r.IntN(6), CacheBytes: 128 << r.IntN(6), IndexCacheBytes: 128 << r.IntN(6)}
 		for range 12 {
 			d.left = 1 + r.IntN(80)
 			l.run()

@@ -1,232 +1,186 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/extent"
-	"github.com/shardproof/shardproof/engine/iosched"
 	"github.com/shardproof/shardproof/engine/log"
 )
 
+// The reserve (N5) says how many free extents an allocation must leave to others, so that on a full disk deletes, flushes,
+// compaction and reclamation still run, each with what those after it need:
+//
+//	metadata    leaves nothing: its two copies come last
+//	flush       leaves two, for the metadata
+//	compaction  leaves one more, for the next flush
+//	reclamation leaves besides what a compaction may need at once (workspace)
+//	a delete    leaves one more, for a new epoch
+//	a put       leaves one more, for deletes
+const (
+	leaveFlush   = 2
+	leaveCompact = leaveFlush + 1
+	leaveEpoch   = 1
+	leaveDeletes = 1
+)
+
+// reserve is how many free extents each user leaves now.
+type reserve struct {
+	move   int // reclamation, and any mutation: a compaction can run
+	delete int // an extent for the log, for a delete
+	put    int // an extent for the log, for a put
+}
+
+// reserve reckons with the present index. A compaction writes a level anew while the old one stands; from a few extents on it
+// frees the first while it writes the last.
+func (s *Store) reserve() (r reserve) {
+	const mostWorkspace = 4
+	workspace := min(1+int(s.tree.Metadata().TableBytes()/int64(s.extents.Geometry().ExtentBytes)), mostWorkspace)
+	r.move = leaveCompact + workspace
+	r.delete = r.move + leaveEpoch
+	r.put = r.delete + leaveDeletes
+	return r
+}
+
+// keepReserve tells the extents what each owner leaves.
+func (s *Store) keepReserve() {
+	s.extents.SetLeave(extent.Runs, leaveFlush)
+	s.extents.SetLeave(extent.Levels, leaveCompact)
+	s.extents.SetLeave(extent.Copies, s.reserve().move)
+}
+
 // makeRoom returns when the log can take a frame of that payload: when the window is open and its extent relied on. It fails
-// with ErrFull when only the reserve is left, even after a flush.
+// with ErrFull when only the reserve is left and nothing can be gained.
 func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
-	flushed := false
+	if s.tailFull() {
+		s.probes.Hit(probeTailFull)
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
 	for {
-		extents := 0
-		switch room := s.log.Room(payload); room {
-		case log.RoomWindow:
+		room := s.log.Room(payload)
+		switch {
+		case room == log.RoomWindow:
 			s.probes.Hit(probeWindowFull)
 			if err := s.progress(); err != nil {
 				return err
 			}
-			continue
-		case log.RoomReady:
+		case room == log.RoomReady:
 			s.probes.Hit(probeAwaitReady)
-			if err := s.awaitRoot(s.want()); err != nil {
+			if err := s.await(s.extents.Want()); err != nil {
 				return err
 			}
-			continue
-		case log.RoomExtent:
-			extents = 1
-		}
-		switch {
-		case s.spare(kind) >= extents && (extents == 0 || len(s.table.Root.Log) < s.table.MaxLog()):
-			if extents == 0 {
-				return nil
-			}
-			if err := s.extendLog(); err != nil {
+		case !s.spare(kind, room):
+			if err := s.gainSpace(); err != nil {
 				return err
 			}
-		case flushed:
-			s.probes.Hit(probeFull)
-			return fmt.Errorf("%w: %d extents free", ErrFull, s.table.FreeCount())
+		case room == log.RoomExtent:
+			s.takeForLog()
 		default:
-			flushed = true
-			if err := s.flush(); err != nil {
-				return err
-			}
+			return nil
 		}
 	}
 }
 
-// spare returns how many free extents there are beyond the reserve, for one more mutation of that kind.
-func (s *Store) spare(kind chunk.Kind) int {
-	n := s.table.FreeCount() - s.reserve()
-	if kind == chunk.Tombstone {
-		n += reserveDeletes
+// spare reports whether there are the free extents that a mutation of that kind needs, if the log has that room for it.
+func (s *Store) spare(kind chunk.Kind, room log.Room) bool {
+	r := s.reserve()
+	switch free := s.extents.FreeCount(); {
+	case room == log.RoomExtent && kind == chunk.Tombstone:
+		return free > r.delete && s.mayList()
+	case room == log.RoomExtent:
+		return free > r.put && s.mayList()
+	case kind == chunk.Tombstone:
+		return true // it makes the index no larger for long
+	default:
+		return free >= r.move
 	}
-	return n
 }
 
-// What no put may take (N5), in extents: one for deletes, one for a new epoch, two for metadata, and what the next flush needs
-// for its run, one more mutation included.
-const (
-	reserveDeletes  = 1
-	reserveEpoch    = 1
-	reserveMetadata = 2
-)
+// mayList reports whether the root can list another extent of the log.
+func (s *Store) mayList() bool { return len(s.extents.Root.Log) < s.extents.MaxLog() }
 
-func (s *Store) reserve() int {
-	return reserveDeletes + reserveEpoch + reserveMetadata + s.runExtents(s.meta.Entries+s.mem.Len()+1)
-}
-
-// runExtents returns how many empty extents take a run of that many entries.
-func (s *Store) runExtents(entries int) int {
-	most := s.tableEntries(entries)
-	tables := (entries + most - 1) / most
-	perExtent := int(s.shape.ExtentBytes) / s.roundUp(s.shape.FrameBytes(most))
-	return (tables + perExtent - 1) / perExtent
-}
-
-// tableEntries returns how many entries a table of a run of that many gets: what the options say, or more if the metadata could
-// not name so many tables.
-func (s *Store) tableEntries(entries int) int {
-	fixed := metadataFrame(0, s.table.Len())
-	tables := max(1, (int(s.shape.ExtentBytes)-fixed)/(metadataFrame(1, s.table.Len())-fixed))
-	return min(max(s.shape.MaxEntries(), (entries+tables-1)/tables), s.shape.FitEntries())
-}
-
-func (s *Store) roundUp(n int) int { return int(s.table.Geometry().RoundUp(uint32(n))) }
-
-// extendLog gives the log a free extent. There is one.
-func (s *Store) extendLog() error {
-	x, ok, err := s.allocate(extent.Log)
+func (s *Store) takeForLog() {
+	x, err := s.extents.Take(extent.Log, 0)
 	if err != nil {
-		return err
+		panic(err) // spare said so
 	}
-	if !ok {
-		panic("engine: no extent where some are free")
-	}
-	s.table.Root.Log = append(s.table.Root.Log, x)
-	return nil
+	s.extents.Root.Log = append(s.extents.Root.Log, x)
 }
 
-// prepareNext makes the successor of the log's extent ready ahead of need, so that puts do not wait for the superblock. It
-// does nothing if that would mean waiting now.
-func (s *Store) prepareNext() {
-	if s.log.Ahead() > 0 || s.spare(chunk.PutFinal) < 1 || len(s.table.Root.Log) >= s.table.MaxLog() {
-		return
+// gainSpace does one of the steps that free extents, the cheapest first. It fails with ErrFull if none of them gains anything.
+func (s *Store) gainSpace() error {
+	if s.tree.Pending() > 0 {
+		return s.flush()
 	}
-	if x, ok := s.table.Allocate(extent.Log); ok {
-		s.table.Root.Log = append(s.table.Root.Log, x)
-		s.want()
+	before := s.extents.FreeCount()
+	for _, step := range []func() (bool, error){s.reclaim, func() (bool, error) { return s.compact(true) }} {
+		did, err := step()
+		if err != nil && !errors.Is(err, ErrFull) {
+			return err
+		}
+		if err == nil && did && s.extents.FreeCount() > before {
+			return nil
+		}
+	}
+	s.probes.Hit(probeFull)
+	return fmt.Errorf("%w: %d extents free, %d in reserve", ErrFull, s.extents.FreeCount(), s.reserve().put)
+}
+
+// prepareNext makes the successor of the log's extent ready ahead of need, so that puts do not wait for the superblock.
+func (s *Store) prepareNext() {
+	if s.log.Ahead() == 0 && s.spare(chunk.PutFinal, log.RoomExtent) {
+		s.takeForLog()
 	}
 }
 
 // tailFull reports whether the next mutation would pass the bound on what Open has to replay (N5).
 func (s *Store) tailFull() bool {
-	g := s.table.Geometry()
-	return s.log.NextMutation()-s.replay.mutation >= uint64(s.options.MemtableEntries) ||
-		s.log.Next()-s.replay.unit >= maxTailUnits ||
-		int64(len(s.table.Root.Log)-s.log.Ahead())*int64(g.ExtentBytes) > max(s.options.TailBytes, 2*int64(g.ExtentBytes)) ||
-		len(s.table.Root.Log) >= s.table.MaxLog()
+	g := s.extents.Geometry()
+	return s.log.NextMutation()-s.tailMutation >= uint64(s.memtable) || s.tree.Filling() >= s.memtable ||
+		s.log.Next()-s.tailUnit >= maxTailUnits ||
+		int64(len(s.extents.Root.Log)-s.log.Ahead())*int64(g.ExtentBytes) > max(s.options.TailBytes, 2*int64(g.ExtentBytes)) ||
+		len(s.extents.Root.Log) >= s.extents.MaxLog()
 }
 
-// appender is the extent that frames of one owner outside the log are appended to. The zero appender has none.
-type appender struct {
-	extent.LogExtent
-	spare []extent.LogExtent // allocated, to go on in
-}
-
-// left returns the bytes that still fit the extent of a.
-func (s *Store) left(a *appender) int {
-	if a.Extent == 0 {
-		return 0
-	}
-	return int(s.shape.ExtentBytes - s.table.Entry(a.Extent).Pointer)
-}
-
-// provide allocates n further extents for a. It fails with ErrFull if there are not enough.
-func (s *Store) provide(a *appender, owner extent.Owner, n int) error {
-	for range n {
-		x, ok, err := s.allocate(owner)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return fmt.Errorf("%w: no extent for %v", ErrFull, owner)
-		}
-		a.spare = append(a.spare, x)
-	}
-	return nil
-}
-
-// allocate takes a free extent, waiting for a release to be relied on if need be. It returns false when none is free.
-func (s *Store) allocate(owner extent.Owner) (extent.LogExtent, bool, error) {
-	x, ok := s.table.Allocate(owner)
-	if !ok && s.table.FreeCount() > 0 {
-		if err := s.awaitRoot(s.want()); err != nil {
-			return x, false, err
-		}
-		x, ok = s.table.Allocate(owner)
-	}
-	if ok {
-		s.want()
-	}
-	return x, ok, nil
-}
-
-// place reserves n bytes, whole physical blocks, behind the write pointer of a's extent, in the next one if they do not fit.
-func (s *Store) place(a *appender, n int) (chunk.Place, error) {
-	n = s.roundUp(n)
-	if s.left(a) < n {
-		if len(a.spare) == 0 {
-			return chunk.Place{}, fmt.Errorf("%w: no extent was provided", ErrFull)
-		}
-		a.LogExtent, a.spare = a.spare[0], a.spare[1:]
-	}
-	p := s.table.Entry(a.Extent).Pointer
-	s.table.SetPointer(a.Extent, p+uint32(n))
-	return chunk.Place{Extent: a.Extent, Generation: a.Generation, Offset: p}, nil
-}
-
-// release frees every extent that nothing needs: its exact live count in the relied-on metadata is 0, the relied-on root does
-// not list it in the log nor keep the metadata in it, and nobody appends to it (N4).
-func (s *Store) release() {
-	for i := range s.table.Len() {
+// releaseDead frees every extent that nothing needs: its exact live count in the recorded metadata is 0, the relied-on root does
+// not list it in the log nor keep the metadata in it, and nothing pins it (N4).
+func (s *Store) releaseDead() {
+	live := s.tree.Metadata().Live
+	for i := range s.extents.Len() {
 		x := extent.ID(i)
-		switch s.table.Entry(x).Owner {
+		switch s.extents.Entry(x).Owner {
 		case extent.Free, extent.Superblock:
 			continue
 		}
-		if s.meta.Live[x] == 0 && !s.inUse(x) {
-			s.probes.Hit(probeReleased)
-			s.table.Release(x)
+		if live[x] > 0 || s.extents.Pinned(x) || s.listed(x) || s.holdsMetadata(x) {
+			continue
 		}
+		if err := s.extents.Release(x); err != nil {
+			panic(err) // none of its reasons applies
+		}
+		s.probes.Hit(probeReleased)
 	}
 }
 
-// inUse reports whether x is in the log, holds the metadata, or is appended to.
-func (s *Store) inUse(x extent.ID) bool {
-	for _, l := range s.table.Root.Log {
+// listed reports whether x is in the log.
+func (s *Store) listed(x extent.ID) bool {
+	for _, l := range s.extents.Root.Log {
 		if l.Extent == x {
-			return true
-		}
-	}
-	for i := range s.copies {
-		if s.table.Root.Metadata[i].Extent == x || s.copies[i].uses(x) {
-			return true
-		}
-	}
-	return s.runs.uses(x)
-}
-
-func (a *appender) uses(x extent.ID) bool {
-	if a.Extent == x {
-		return true
-	}
-	for _, s := range a.spare {
-		if s.Extent == x {
 			return true
 		}
 	}
 	return false
 }
 
-// frameWrite is a frame outside the log on its way to the disk.
-type frameWrite struct {
-	buf   []byte
-	write iosched.Write
+// holdsMetadata reports whether a copy of the metadata lies in x, or will once the switch under way is relied on.
+func (s *Store) holdsMetadata(x extent.ID) bool {
+	for i := range s.extents.Root.Metadata {
+		if s.extents.Root.Metadata[i].Extent == x || s.switches.begun > s.switches.done && s.switches.metadata[i].Extent == x {
+			return true
+		}
+	}
+	return false
 }

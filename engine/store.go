@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shardproof/shardproof/engine/bufcache"
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/conc"
 	"github.com/shardproof/shardproof/engine/disk"
@@ -19,66 +20,54 @@ type Store struct {
 	mu conc.Mutex // held for the whole of every call, IO included: with background work off nobody else needs the disk
 
 	disk    disk.Disk
-	buffers *disk.Buffers
 	options Options
-	shape   index.Shape
-	reader  extentReader
-	io      *iosched.Sched
-	table   *extent.Table
-	log     *log.Log
 	probes  *probe.Set
 
-	// The index. Mutations of numbers from replay.mutation on are in mem, all before in meta.Run.
-	mem    *index.Memtable
-	meta   index.Metadata // what the relied-on root names
-	replay replayed
+	// The floors below, from the ground up.
+	buffers    *disk.Buffers
+	pages      *bufcache.Cache // pages of shards
+	indexPages *bufcache.Cache // pages of the index
+	extents    *extent.Store
+	log        *log.Log
+	chunks     *chunk.Store
+	tree       *index.Tree
 
-	// wanted is the change of the table that somebody waits for: an update begins when it is beyond what the last one records.
-	wanted uint64
+	// From here on the log is not covered by the index, in the two measures that are bounded (N5).
+	tailMutation uint64
+	tailUnit     uint64
 
-	runs   appender      // where the next table of a run goes
-	copies [2]appender   // where the next copies of the metadata go
-	frames []*frameWrite // frames outside the log that are not durable yet
-	spares []*frameWrite // for reuse
+	switches switches
+	parts    partTable
+	moved    iosched.Dependency // copies that the memtable names: durable before the next run is (P13)
 
-	// maxShard is the longest value in bytes.
-	maxShard int
+	maxPayload int // bytes of the largest payload of one frame of the log
+	memtable   int // mutations that may wait for a flush
 
-	page    []byte        // scratch: an index block
-	merge   index.Merge   // scratch
-	entry   index.Entry   // scratch: what find found
-	entries []index.Entry // scratch: of the table that a flush builds
+	entries []index.Entry // scratch of List
+	check   checker
 
-	// Memory for the next flush and the next check.
-	liveSpare   []uint32
-	tablesSpare []index.Table
-	record      []byte
-	check       checker
-
-	closed bool
-	broken error // why the store takes no mutation any more
-	lost   error // damage that any answer could hide
+	closed  bool
+	broken  error // why the store takes no mutation any more
+	lost    error // damage that any answer could hide
+	release bool  // a root has been switched: extents may have become free
 }
-
-// replayed says from where the log is not covered by the index, in the two measures that are bounded (N5).
-type replayed struct {
-	mutation uint64
-	unit     uint64
-}
-
-// MaxShard returns the length in bytes of the longest value a Put takes.
-func (s *Store) MaxShard() int { return s.maxShard }
 
 // Put makes data the value of id. The value is visible to every later Get at once and survives a crash once the dependency is
-// persistent; a put is all or nothing. data is not kept. Errors: ErrTooLarge, ErrFull, ErrReadOnly, ErrClosed; after any error
-// nothing has changed.
+// persistent; a put is all or nothing, however many parts it takes. data is not kept. Errors: ErrTooLarge, ErrFull, ErrReadOnly,
+// ErrClosed; after any error nothing has changed.
 func (s *Store) Put(id ShardID, data []byte) (Dependency, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(data) > s.maxShard {
-		return Dependency{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(data), s.maxShard)
+	if err := s.writable(); err != nil {
+		return Dependency{}, err
 	}
-	h := chunk.Header{Kind: chunk.PutFinal, ID: id, Parts: 1, UUID: newUUID(s.options.Rand)}
+	if int64(len(data)) > s.maxShard() {
+		return Dependency{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(data), s.maxShard())
+	}
+	h := chunk.Header{Kind: chunk.PutFinal, ID: id, Parts: 1, UUID: chunk.NewUUID(s.options.Rand)}
+	if len(data) > s.partBytes() {
+		return s.putParts(&h, data)
+	}
 	return s.mutate(&h, data)
 }
 
@@ -87,30 +76,35 @@ func (s *Store) Put(id ShardID, data []byte) (Dependency, error) {
 func (s *Store) Delete(id ShardID) (Dependency, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := chunk.Header{Kind: chunk.Tombstone, ID: id, Parts: 1, UUID: newUUID(s.options.Rand)}
-	return s.mutate(&h, nil)
-}
-
-// mutate appends one frame and notes it in the memtable.
-func (s *Store) mutate(h *chunk.Header, payload []byte) (Dependency, error) {
 	if err := s.writable(); err != nil {
 		return Dependency{}, err
 	}
-	if s.tailFull() {
-		s.probes.Hit(probeTailFull)
-		if err := s.flush(); err != nil {
-			return Dependency{}, err
-		}
-	}
+	h := chunk.Header{Kind: chunk.Tombstone, ID: id, Parts: 1, UUID: chunk.NewUUID(s.options.Rand)}
+	return s.mutate(&h, nil)
+}
+
+// mutate appends the frame that makes a mutation and notes it in the index.
+func (s *Store) mutate(h *chunk.Header, payload []byte) (Dependency, error) {
 	if err := s.makeRoom(h.Kind, len(payload)); err != nil {
 		return Dependency{}, err
 	}
+	return s.append(h, payload, nil)
+}
+
+// append appends the frame that makes a mutation, for which there is room. parts are the other parts of a put.
+func (s *Store) append(h *chunk.Header, payload []byte, parts []chunk.Locator) (Dependency, error) {
 	loc, unit := s.log.Append(h, payload)
 	e := index.Entry{ID: h.ID, Kind: index.Put, Mutation: h.Mutation, Locator: loc}
-	if h.Kind == chunk.Tombstone {
+	switch {
+	case h.Kind == chunk.Tombstone:
 		e.Kind, e.Locator = index.Delete, chunk.Locator{}
+	case len(parts) > 0:
+		e.Kind = index.PutParts
+		s.parts[loc] = parts
 	}
-	s.mem.Set(&e)
+	if err := s.tree.Set(&e); err != nil {
+		return Dependency{}, err
+	}
 	s.noteFrame(loc)
 	s.prepareNext()
 	return iosched.NewDependency(s.log, unit), nil
@@ -127,22 +121,18 @@ func (s *Store) writable() error {
 	return nil
 }
 
+// readable returns why the store answers no read, nil if it does.
+func (s *Store) readable() error {
+	if s.closed {
+		return ErrClosed
+	}
+	return s.lost
+}
+
 // fail makes the store read-only: a write or flush has failed, and what was not durable then never will be.
 func (s *Store) fail(err error) error {
 	if s.broken == nil {
 		s.broken = errors.Join(ErrReadOnly, err)
 	}
 	return s.broken
-}
-
-func newUUID(src Rand) (u chunk.UUID) {
-	putUint64(u[:8], src.Uint64())
-	putUint64(u[8:], src.Uint64())
-	return u
-}
-
-func putUint64(b []byte, v uint64) {
-	for i := range b {
-		b[i] = byte(v >> (8 * i))
-	}
 }

@@ -21,7 +21,7 @@ func newDisk(extents int) *disk.Memory {
 
 func open(t *testing.T, d disk.Disk) *engine.Store {
 	t.Helper()
-	s, err := engine.Open(d, engine.Options{Rand: rand.NewPCG(1, 2), GroupBytes: 512, MemtableEntries: 16})
+	s, err := engine.Open(d, engine.Options{Rand: rand.NewPCG(1, 2), GroupBytes: 512, MemtableEntries: 16, CacheBytes: 1024, IndexCacheBytes: 1024})
 	require.NoError(t, err)
 	return s
 }

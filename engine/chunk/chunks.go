@@ -8,8 +8,8 @@ import (
 // Chunks is this floor as the floors above see it: frames outside the log. Store is one, and so is the reference model.
 type Chunks interface {
 	// Append writes a frame of h and payload bytes, which fill writes for the place they get (the place of the payload, not of
-	// the frame). The locator is unique for ever and can be read at once; the dependency covers the frame. h.Length and, if it
-	// is zero, h.UUID are set. Errors as extent.Extents.Append.
+	// the frame). The locator is unique for ever and can be read at once; the dependency covers the frame. h.Length is
+	// set, and so is h.UUID unless the frame is a copy, which keeps its own. Errors as extent.Extents.Append.
 	Append(h *Header, payload int, after iosched.Dependency, fill func(p []byte, at Place)) (Locator, iosched.Dependency, error)
 	// Get reads and checks the frame at l and returns its header and payload, valid until the next call. Errors: ErrIO,
 	// ErrCorrupt: never another chunk's bytes, whatever l is.

@@ -13,8 +13,12 @@
 //	    relied on once a flush has covered two of them; so one crash and one rotten slot still leave it. (P16)
 //	E4  Pages of the table are relied on before the root that was built with them is written: a root never lists what the
 //	    table does not know.
-//	E5  An extent is allocated only if a relied-on table holds it free.
+//	E5  An extent may be given out again as soon as it is released: nothing of its next life is issued before the table that
+//	    holds its new owner and generation is relied on (E1), and until then a crash leaves it as it was, unreferenced.
 //	E6  The write pointer of an extent outside the log is at or past the end of every frame a relied-on root reaches. (P14)
+//
+//	E7  Bytes at or past the write pointer, or of another generation, are never returned, whatever the disk holds.
+//	E8  A pinned extent is not released.
 //
 // The decoders accept any bytes and return a value or a *fault.Corrupt.
 //
@@ -36,14 +40,17 @@ const (
 	Free       Owner = iota
 	Superblock       // holds slots; never allocated
 	Log              // holds, or held, units of the log
-	Runs             // holds sorted runs
+	Runs             // holds sorted runs of level 0
+	Levels           // holds sorted runs of deeper levels: they live longer
 	Metadata         // holds one copy of the metadata records
-	ownerCount
+	Metadata2        // holds the other copy
+	Copies           // holds chunks that reclamation moved
+	OwnerCount
 )
 
 func (o Owner) String() string {
-	if o < ownerCount {
-		return [...]string{"free", "superblock", "log", "runs", "metadata"}[o]
+	if o < OwnerCount {
+		return [...]string{"free", "superblock", "log", "runs", "levels", "metadata", "metadata2", "copies"}[o]
 	}
 	return fmt.Sprintf("Owner(%d)", uint8(o))
 }

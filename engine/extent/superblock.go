@@ -158,7 +158,7 @@ func (t *Table) decodeEntries(i uint32, b []byte) error {
 	}
 	for x := from; x < to; x++ {
 		e := Entry{Owner: Owner(b[0]), Pointer: le.Uint32(b[4:]), Generation: Generation(le.Uint64(b[8:]))}
-		if e.Owner >= ownerCount || e.Pointer > t.Root.Geometry.ExtentBytes || e.Generation == 0 {
+		if e.Owner >= OwnerCount || e.Pointer > t.Root.Geometry.ExtentBytes || e.Generation == 0 {
 			return rootError("extent table entry")
 		}
 		if e.Owner == Free {

@@ -101,7 +101,7 @@ func TestLoadedTableIsWhatWasRecorded(t *testing.T) {
 	}
 }
 
-func TestReleasedExtentIsNotGivenOutBeforeTheReleaseIsReliedOn(t *testing.T) {
+func TestReleasedExtentIsNotReadyBeforeItsNewOwnerIsReliedOn(t *testing.T) {
 	table := load(t, formatted(t, 16, 0))
 	table.Touch()
 	record(t, table)
@@ -115,12 +115,12 @@ func TestReleasedExtentIsNotGivenOutBeforeTheReleaseIsReliedOn(t *testing.T) {
 	}
 	record(t, table)
 	table.Release(held[0].Extent)
-	_, ok := table.Allocate(Log)
-	require.False(t, ok)
-	record(t, table)
 	x, ok := table.Allocate(Log)
 	require.True(t, ok)
 	require.Equal(t, LogExtent{Extent: held[0].Extent, Generation: held[0].Generation + 1}, x)
+	require.False(t, table.Ready(x.Extent))
+	record(t, table)
+	require.True(t, table.Ready(x.Extent))
 }
 
 // Any one slot of each page may be rotten, the newest included: the version before it was relied on stands in the others.

@@ -76,6 +76,36 @@ func (t *Table) Changed() uint64 { return t.change }
 // Relied reports whether the change of that number survives any crash and one rotten slot.
 func (t *Table) Relied(change uint64) bool { return t.relied >= change }
 
+// PlacePointer puts the write pointer of x where recovery found it to be, forward or back.
+func (t *Table) PlacePointer(x ID, at uint32) {
+	t.entries[x].Pointer = at
+	t.pages[t.layout.pageOf(x)].dirty = true
+}
+
+// StateOf makes the table the Watermark of its changes: a change is persistent once it is relied on.
+func (t *Table) StateOf(change uint64) iosched.State {
+	switch {
+	case t.relied >= change:
+		return iosched.Persistent
+	case t.io.Err() != nil:
+		return iosched.Failed
+	}
+	return iosched.Pending
+}
+
+// ErrOf returns why a change will never be relied on, nil if it may be.
+func (t *Table) ErrOf(change uint64) error {
+	if t.relied >= change {
+		return nil
+	}
+	return t.io.Err()
+}
+
+// ReadyWhen returns the dependency on which bytes of x may be issued (E1).
+func (t *Table) ReadyWhen(x ID) iosched.Dependency {
+	return iosched.NewDependency(t, t.entries[x].since)
+}
+
 // Ready reports whether bytes of extent x may be issued: whether its owner and generation are relied on (E1).
 func (t *Table) Ready(x ID) bool { return t.relied >= t.entries[x].since }
 
@@ -84,13 +114,13 @@ func (t *Table) touchEntry(x ID) {
 	t.pages[t.layout.pageOf(x)].dirty = true
 }
 
-// Allocate gives owner a free extent whose release is relied on (E5). It returns false when there is none.
+// Allocate gives owner a free extent (E5). It returns false when there is none.
 func (t *Table) Allocate(owner Owner) (LogExtent, bool) {
 	n := ID(len(t.entries))
 	for i := range n {
 		x := (t.cursor + i) % n
 		e := &t.entries[x]
-		if e.Owner != Free || t.relied < e.since {
+		if e.Owner != Free {
 			continue
 		}
 		t.touchEntry(x)
@@ -115,14 +145,15 @@ func (t *Table) Release(x ID) {
 	t.free++
 }
 
-// SetPointer moves the write pointer of x to the given offset in bytes. Pointers are recorded lazily: with the next version.
+// SetPointer moves the write pointer of x to the given offset in bytes. A pointer is recorded with the next change of anything:
+// it is no change by itself.
 func (t *Table) SetPointer(x ID, to uint32) {
 	e := &t.entries[x]
 	if to < e.Pointer || to > t.Root.Geometry.ExtentBytes {
 		panic(fmt.Sprintf("extent: pointer of extent %d moves from %d to %d", x, e.Pointer, to))
 	}
 	e.Pointer = to
-	t.touchEntry(x)
+	t.pages[t.layout.pageOf(x)].dirty = true
 }
 
 // Recording returns the number of the newest change that the update in progress, or the last one, records.

@@ -46,15 +46,15 @@ func encodeBlock(b []byte, entries []Entry, at chunk.Place) {
 // block is a view of an index block whose checksum held.
 type block []byte
 
-// checkBlock returns b as a block if it is one, for the given place.
-func checkBlock(b []byte, at chunk.Place) (block, error) {
+// checkBlock returns what is wrong with b, a page, as a block at the given place.
+func checkBlock(b []byte, at chunk.Place) error {
 	if le.Uint32(b) != at.CRC(b[4:]) {
-		return nil, at.Corrupt("index block")
+		return at.Corrupt("index block")
 	}
 	if n := block(b).len(); n == 0 || n > PerBlock(uint32(len(b))) {
-		return nil, at.Corrupt("index block count")
+		return at.Corrupt("index block count")
 	}
-	return b, nil
+	return nil
 }
 
 func (b block) len() int { return int(le.Uint16(b[4:])) }
@@ -70,7 +70,7 @@ func (b block) decode(i int, e *Entry, at chunk.Place) error {
 	e.Mutation = le.Uint64(o[16:])
 	e.Locator = extent.DecodeLocator(o[24:])
 	e.Kind = EntryKind(o[44])
-	if e.Kind == 0 || e.Kind >= entryKindCount || (e.Kind == Put) == e.Locator.IsZero() {
+	if e.Kind == 0 || e.Kind >= entryKindCount || e.Kind.hasLocator() == e.Locator.IsZero() {
 		return at.Corrupt("index entry")
 	}
 	return nil

@@ -1,38 +1,30 @@
 package index
 
-import (
-	"sort"
+import "github.com/shardproof/shardproof/engine/chunk"
 
-	"github.com/shardproof/shardproof/engine/chunk"
-)
-
-// RunCursor walks a run in order of id. Zero it to reuse it; its page buffer stays.
-type RunCursor struct {
+// runCursor walks a run in order of id.
+type runCursor struct {
 	run   *Run
-	src   Reader
+	r     reader
 	shape *Shape
-	page  []byte
+	page  []byte // empty, with room for a page
 
 	table, block int
 	at           int // entry in the block
 	here         block
-	place        chunk.Place
 	entry        Entry
 	valid        bool
 }
 
-// Seek puts c on the first entry of r at or behind id; nil is the beginning.
-func (c *RunCursor) Seek(r *Run, src Reader, s *Shape, page []byte, id *chunk.ShardID) error {
-	*c = RunCursor{run: r, src: src, shape: s, page: page}
-	if id != nil {
-		c.table = sort.Search(len(r.Tables), func(i int) bool { return Compare(&r.Tables[i].Last, id) >= 0 })
-	}
-	if c.table == len(r.Tables) {
+// seek puts c on the first entry of run at or behind id; nil is the beginning. page is for c to use.
+func (c *runCursor) seek(run *Run, r reader, s *Shape, page []byte, id *chunk.ShardID) error {
+	*c = runCursor{run: run, r: r, shape: s, page: page[:0], table: run.tableOf(id)}
+	if c.table == len(run.Tables) {
 		return nil
 	}
 	if id != nil {
-		t := &r.Tables[c.table]
-		if err := t.loadFences(src, s); err != nil {
+		t := &run.Tables[c.table]
+		if err := t.loadFences(r, s); err != nil {
 			return err
 		}
 		c.block = t.blockOf(id)
@@ -46,28 +38,28 @@ func (c *RunCursor) Seek(r *Run, src Reader, s *Shape, page []byte, id *chunk.Sh
 	return c.settle()
 }
 
-// Entry returns the entry under c, nil at the end.
-func (c *RunCursor) Entry() *Entry {
+// current returns the entry under c, nil at the end.
+func (c *runCursor) current() *Entry {
 	if !c.valid {
 		return nil
 	}
 	return &c.entry
 }
 
-// Next moves c to the next entry.
-func (c *RunCursor) Next() error {
+// next moves c to the next entry.
+func (c *runCursor) next() error {
 	c.at++
 	return c.settle()
 }
 
-func (c *RunCursor) load() (err error) {
-	c.here, c.place, err = c.run.Tables[c.table].block(c.src, c.shape, c.block, c.page)
+func (c *runCursor) load() (err error) {
 	c.at = 0
+	c.here, err = c.r.block(c.page, &c.run.Tables[c.table], c.shape, c.block)
 	return err
 }
 
 // settle moves c to the next block while it stands behind the last entry of one, and decodes what it stands on.
-func (c *RunCursor) settle() error {
+func (c *runCursor) settle() error {
 	c.valid = false
 	for c.at >= c.here.len() {
 		c.block++
@@ -81,7 +73,7 @@ func (c *RunCursor) settle() error {
 			return err
 		}
 	}
-	if err := c.here.decode(c.at, &c.entry, c.place); err != nil {
+	if err := c.here.decode(c.at, &c.entry, c.run.Tables[c.table].Locator.Place()); err != nil {
 		return err
 	}
 	c.valid = true

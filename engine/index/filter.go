@@ -18,7 +18,7 @@ import "github.com/shardproof/shardproof/engine/chunk"
 // Invariants
 //
 //	X1  A filter never denies a key it was built from.
-//	X2  A filter block that fails its check denies nothing: it is an error, as an unreadable entry block is.
+//	X2  A filter block that fails its check denies nothing: the entry block is read instead.
 //	X3  What a key sets depends on its id, k and the page size alone, and is part of the format.
 const (
 	filterHeaderBytes = 12
@@ -44,17 +44,6 @@ func filterBlocks(blocks int, pageBytes uint32, bitsPerKey int) int {
 		return 0
 	}
 	return (blocks + span - 1) / span
-}
-
-// encodeFilters fills b, filterBlocks pages, with the filter of a table whose entry blocks are filled with entries one after
-// the other, for the given place of its first block.
-func encodeFilters(b []byte, entries []Entry, pageBytes uint32, bitsPerKey int, at chunk.Place) {
-	keys := filterSpan(pageBytes, bitsPerKey) * PerBlock(pageBytes)
-	for off := 0; off < len(b); off += int(pageBytes) {
-		n := min(keys, len(entries))
-		encodeFilter(b[off:off+int(pageBytes)], entries[:n], bitsPerKey, at.At(off))
-		entries = entries[n:]
-	}
 }
 
 // encodeFilter fills b, a whole page, with the filter of entries, for the given place. There is at least one entry.

@@ -170,11 +170,10 @@ func TestADamagedFilterIsAnError(t *testing.T) {
 }
 
 func TestFilterAndEntryBlocksAreNotTakenForEachOther(t *testing.T) {
-	_, err := checkBlock(validFilter(512), filterAt)
-	require.ErrorIs(t, err, fault.ErrCorrupt)
+	require.ErrorIs(t, checkBlock(validFilter(512), filterAt), fault.ErrCorrupt)
 	b := make([]byte, 512)
 	encodeBlock(b, make([]Entry, 3), filterAt)
-	_, err = checkFilter(b, filterAt)
+	_, err := checkFilter(b, filterAt)
 	require.ErrorIs(t, err, fault.ErrCorrupt)
 }
 
@@ -237,4 +236,14 @@ func BenchmarkFilter(b *testing.B) {
 			f.mayHold(&absent[i&1023])
 		}
 	})
+}
+
+// encodeFilters fills b, filterBlocks pages, with the filter of entry blocks that are filled with entries one after the other.
+func encodeFilters(b []byte, entries []Entry, pageBytes uint32, bitsPerKey int, at chunk.Place) {
+	keys := filterSpan(pageBytes, bitsPerKey) * PerBlock(pageBytes)
+	for off := 0; off < len(b); off += int(pageBytes) {
+		n := min(keys, len(entries))
+		encodeFilter(b[off:off+int(pageBytes)], entries[:n], bitsPerKey, at.At(off))
+		entries = entries[n:]
+	}
 }

@@ -32,16 +32,20 @@ var (
 type EntryKind uint8
 
 const (
-	Put     EntryKind = iota + 1
-	Delete            // the shard is absent; only in memtables while no deeper level can hold it
-	Damaged           // unknown: the frame that said so is lost
+	Put      EntryKind = iota + 1
+	Delete             // the shard is absent
+	Damaged            // unknown: the frame that said so is lost
+	PutParts           // a put in several parts: the frame names the others
 	entryKindCount
 )
+
+func (k EntryKind) hasLocator() bool { return k == Put || k == PutParts }
 
 // Entry is what the index knows of one shard.
 type Entry struct {
 	ID       chunk.ShardID
 	Kind     EntryKind
+	Moved    bool          // in memtables: the mutation is older than the memtable, only its place is new
 	Mutation uint64        // place in the order of all mutations
 	Locator  chunk.Locator // of the final frame; puts only
 }

@@ -1,35 +1,75 @@
 package index
 
-import "github.com/shardproof/shardproof/engine/chunk"
+import (
+	"slices"
 
-// Merge walks a memtable and the run below it together in order of id and shows the newest mutation of each shard, tombstones
-// included. The zero Merge is ready for Seek; it may be used again.
-type Merge struct {
-	table Cursor
-	run   RunCursor
+	"github.com/shardproof/shardproof/engine/chunk"
+)
+
+// merge walks memtables and runs together in order of id and shows the newest mutation of each shard, tombstones included. Its
+// memory is used again.
+type merge struct {
+	r     reader
+	shape *Shape
+	mems  []Cursor    // newest first
+	runs  []runCursor // newest first, all older than the memtables
+	pages [][]byte    // one for each of runs
 	entry Entry
 }
 
-// Seek puts m before the first shard at or behind id; nil is the beginning. The memtable does not change while m is in use;
-// page is a page for m to use.
-func (m *Merge) Seek(t *Memtable, r *Run, src Reader, s *Shape, page []byte, id *chunk.ShardID) error {
-	m.table = t.Seek(id)
-	return m.run.Seek(r, src, s, page, id)
+// begin empties m.
+func (m *merge) begin(r reader, s *Shape) {
+	m.r, m.shape = r, s
+	m.mems, m.runs = m.mems[:0], m.runs[:0]
 }
 
-// Next returns the next entry, nil at the end. It is valid until the next call.
-func (m *Merge) Next() (*Entry, error) {
-	newer, older := m.table.Entry(), m.run.Entry()
-	if older != nil && (newer == nil || Compare(&older.ID, &newer.ID) < 0) {
-		m.entry = *older
-		return &m.entry, m.run.Next()
+// addMemtable adds t from id on, older than what was added before. t does not change while m is in use.
+func (m *merge) addMemtable(t *Memtable, id *chunk.ShardID) { m.mems = append(m.mems, t.Seek(id)) }
+
+// addRun adds run from id on, older than what was added before.
+func (m *merge) addRun(run *Run, id *chunk.ShardID) error {
+	n := len(m.runs)
+	if len(m.pages) <= n || cap(m.pages[n]) < int(m.shape.PageBytes) {
+		m.pages = append(m.pages[:n], make([]byte, 0, m.shape.PageBytes))
 	}
-	if newer == nil {
+	m.runs = slices.Grow(m.runs, 1)[:n+1]
+	return m.runs[n].seek(run, m.r, m.shape, m.pages[n], id)
+}
+
+// peek returns the next entry without passing it, nil at the end. It is valid until the next call.
+func (m *merge) peek() *Entry {
+	var least *Entry
+	for i := range m.mems {
+		if e := m.mems[i].Entry(); e != nil && (least == nil || Compare(&e.ID, &least.ID) < 0) {
+			least = e
+		}
+	}
+	for i := range m.runs {
+		if e := m.runs[i].current(); e != nil && (least == nil || Compare(&e.ID, &least.ID) < 0) {
+			least = e
+		}
+	}
+	return least
+}
+
+// next returns the next entry, nil at the end. It is valid until the next call.
+func (m *merge) next() (*Entry, error) {
+	least := m.peek()
+	if least == nil {
 		return nil, nil
 	}
-	m.table.Next()
-	if older != nil && older.ID == newer.ID {
-		return newer, m.run.Next()
+	m.entry = *least
+	for i := range m.mems {
+		if e := m.mems[i].Entry(); e != nil && e.ID == m.entry.ID {
+			m.mems[i].Next()
+		}
 	}
-	return newer, nil
+	for i := range m.runs {
+		if e := m.runs[i].current(); e != nil && e.ID == m.entry.ID {
+			if err := m.runs[i].next(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &m.entry, nil
 }

@@ -7,33 +7,86 @@ import (
 	"github.com/shardproof/shardproof/engine/extent"
 )
 
-// Metadata is what a root names: the index as of its replay position. It is written whole, in two copies in two extents.
+// Metadata is what a root names: the index as of a replay position. It is written whole, in two copies in two extents.
 type Metadata struct {
-	Replay  uint64 // number of the first unit it does not cover
-	Run     Run
-	Entries int      // of the run
-	Live    []uint32 // live bytes of each extent, by extent number (I4)
+	Replay uint64   // number of the first unit of the log that it does not cover
+	Zero   []Run    // level 0, newest first: their ranges overlap
+	Deep   []Run    // levels 1, 2, ...: one run each, maybe empty
+	Live   []uint32 // live bytes of each extent, by extent number (I4)
 }
 
 // A metadata record, the payload of a frame of kind metadata:
 //
-//	0         4        8        16
+//	0         4        8        16        20
 //	| version | tables | replay | extents | then for each table
-//	| locator 20 | blocks 4 | entries 4 | level 4 | first id 16 | last id 16 |
+//	| locator 20 | blocks 4 | entries 4 | filters 4 | level 2 | run 2 | first id 16 | last id 16 |
 //	and for each extent with live bytes
 //	| extent 4 | live bytes 4 |
+//
+// Tables come level by level; those of level 0 run by run, newest first, the runs numbered from 0.
 const (
 	metadataVersion  = 1
 	metadataFixed    = 20
-	tableRecordBytes = 64
+	tableRecordBytes = 68
 	liveRecordBytes  = 8
+	maxLevels        = 16
 )
 
-// EmptyLive returns a count of 0 for every extent of g, in the memory of old if it suffices.
-func EmptyLive(old []uint32, g *extent.Geometry) []uint32 {
-	live := slices.Grow(old[:0], int(g.Extents))[:g.Extents]
-	clear(live)
-	return live
+// Reset makes m the index of an empty store of n extents, reusing its memory.
+func (m *Metadata) Reset(n int) {
+	m.Replay = 0
+	m.Zero, m.Deep = m.Zero[:0], m.Deep[:0]
+	m.Live = slices.Grow(m.Live[:0], n)[:n]
+	clear(m.Live)
+}
+
+// CopyFrom makes m equal to o, sharing none of the slices that edits change.
+func (m *Metadata) CopyFrom(o *Metadata) {
+	m.Replay = o.Replay
+	m.Zero = copyRuns(m.Zero, o.Zero)
+	m.Deep = copyRuns(m.Deep, o.Deep)
+	m.Live = append(m.Live[:0], o.Live...)
+}
+
+func copyRuns(dst, src []Run) []Run {
+	dst = slices.Grow(dst[:0], len(src))[:len(src)]
+	for i := range src {
+		dst[i].Tables = append(dst[i].Tables[:0], src[i].Tables...)
+	}
+	return dst
+}
+
+// Tables returns the number of tables.
+func (m *Metadata) Tables() int {
+	n := 0
+	for _, runs := range [...][]Run{m.Zero, m.Deep} {
+		for i := range runs {
+			n += len(runs[i].Tables)
+		}
+	}
+	return n
+}
+
+// TableBytes returns the bytes of all tables.
+func (m *Metadata) TableBytes() int64 {
+	n := int64(0)
+	for _, runs := range [...][]Run{m.Zero, m.Deep} {
+		for i := range runs {
+			n += runs[i].bytes()
+		}
+	}
+	return n
+}
+
+// Entries returns the number of entries in all tables, those included that newer ones hide.
+func (m *Metadata) Entries() int {
+	n := 0
+	for _, runs := range [...][]Run{m.Zero, m.Deep} {
+		for i := range runs {
+			n += runs[i].Entries()
+		}
+	}
+	return n
 }
 
 // Bytes returns the size of m's record.
@@ -44,7 +97,7 @@ func (m *Metadata) Bytes() int {
 			n++
 		}
 	}
-	return MetadataBytes(len(m.Run.Tables), n)
+	return MetadataBytes(m.Tables(), n)
 }
 
 // MetadataBytes returns the size of a record with that many tables and extents with live bytes.
@@ -55,18 +108,15 @@ func MetadataBytes(tables, extents int) int {
 // Append appends m's record to b.
 func (m *Metadata) Append(b []byte) []byte {
 	b = le.AppendUint32(b, metadataVersion)
-	b = le.AppendUint32(b, uint32(len(m.Run.Tables)))
+	b = le.AppendUint32(b, uint32(m.Tables()))
 	b = le.AppendUint64(b, m.Replay)
 	extents := len(b)
 	b = le.AppendUint32(b, 0)
-	for i := range m.Run.Tables {
-		t := &m.Run.Tables[i]
-		b = extent.AppendLocator(b, t.Locator)
-		b = le.AppendUint32(b, t.Blocks)
-		b = le.AppendUint32(b, t.Entries)
-		b = le.AppendUint32(b, 0)
-		b = append(b, t.First[:]...)
-		b = append(b, t.Last[:]...)
+	for i := range m.Zero {
+		b = m.Zero[i].append(b, 0, i)
+	}
+	for i := range m.Deep {
+		b = m.Deep[i].append(b, i+1, 0)
 	}
 	n := uint32(0)
 	for x, l := range m.Live {
@@ -80,8 +130,24 @@ func (m *Metadata) Append(b []byte) []byte {
 	return b
 }
 
+func (r *Run) append(b []byte, level, run int) []byte {
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		b = extent.AppendLocator(b, t.Locator)
+		b = le.AppendUint32(b, t.Blocks)
+		b = le.AppendUint32(b, t.Entries)
+		b = le.AppendUint32(b, t.Filters)
+		b = le.AppendUint16(b, uint16(level))
+		b = le.AppendUint16(b, uint16(run))
+		b = append(b, t.First[:]...)
+		b = append(b, t.Last[:]...)
+	}
+	return b
+}
+
 // Decode fills m from a record whose checksum held. g is the geometry of the disk, at the frame's place.
 func (m *Metadata) Decode(b []byte, g *extent.Geometry, at chunk.Place) error {
+	m.Reset(int(g.Extents))
 	if len(b) < metadataFixed || le.Uint32(b) != metadataVersion {
 		return at.Corrupt("metadata version")
 	}
@@ -91,17 +157,12 @@ func (m *Metadata) Decode(b []byte, g *extent.Geometry, at chunk.Place) error {
 		return at.Corrupt("metadata length")
 	}
 	b = b[metadataFixed:]
-	m.Run.Tables = slices.Grow(m.Run.Tables[:0], int(tables))[:tables]
-	for i := range m.Run.Tables {
-		t := &m.Run.Tables[i]
-		*t = Table{Locator: extent.DecodeLocator(b), Blocks: le.Uint32(b[20:]), Entries: le.Uint32(b[24:]), First: chunk.ShardID(b[32:]), Last: chunk.ShardID(b[48:]), fences: t.fences[:0]}
-		if !t.plausible(g) || i > 0 && Compare(&m.Run.Tables[i-1].Last, &t.First) >= 0 {
+	for range tables {
+		if !m.decodeTable(b, g) {
 			return at.Corrupt("metadata table")
 		}
 		b = b[tableRecordBytes:]
 	}
-	m.Entries = m.Run.Entries()
-	m.Live = EmptyLive(m.Live, g)
 	for range extents {
 		x := le.Uint32(b)
 		if x >= g.Extents {
@@ -113,12 +174,45 @@ func (m *Metadata) Decode(b []byte, g *extent.Geometry, at chunk.Place) error {
 	return nil
 }
 
+// decodeTable adds a table to its run, and reports whether it may stand there.
+func (m *Metadata) decodeTable(b []byte, g *extent.Geometry) bool {
+	t := Table{Locator: extent.DecodeLocator(b), Blocks: le.Uint32(b[20:]), Entries: le.Uint32(b[24:]), Filters: le.Uint32(b[28:]), First: chunk.ShardID(b[36:]), Last: chunk.ShardID(b[52:])}
+	level, run := int(le.Uint16(b[32:])), int(le.Uint16(b[34:]))
+	if !t.plausible(g) || level > maxLevels {
+		return false
+	}
+	runs, i := &m.Zero, run
+	if level > 0 {
+		runs, i = &m.Deep, level-1
+	}
+	if i < len(*runs)-1 || level == 0 && i > len(*runs) || level > 0 && run != 0 {
+		return false
+	}
+	for len(*runs) <= i {
+		*runs = appendRun(*runs)
+	}
+	r := &(*runs)[i]
+	if n := len(r.Tables); n > 0 && Compare(&r.Tables[n-1].Last, &t.First) >= 0 {
+		return false
+	}
+	r.Tables = append(r.Tables, t)
+	return true
+}
+
+// appendRun appends an empty run, in memory that was used before if there is some.
+func appendRun(runs []Run) []Run {
+	n := len(runs)
+	runs = slices.Grow(runs, 1)[:n+1]
+	runs[n].Tables = runs[n].Tables[:0]
+	return runs
+}
+
 // plausible reports whether the sizes of t fit each other and the geometry.
 func (t *Table) plausible(g *extent.Geometry) bool {
-	s := ShapeOf(g, 0)
+	s := ShapeOf(g, 0, 0)
 	l := t.Locator
 	per := uint32(PerBlock(s.PageBytes))
 	return uint32(l.Extent) < g.Extents && l.End() <= uint64(g.ExtentBytes) && t.Blocks > 0 && t.Blocks <= g.ExtentBytes/g.PageBytes &&
-		t.Entries > (t.Blocks-1)*per && t.Entries <= t.Blocks*per &&
-		int(l.Length) == chunk.FrameBytes(s.payloadBytes(t.Blocks)) && Compare(&t.First, &t.Last) <= 0
+		t.Entries > (t.Blocks-1)*per && t.Entries <= t.Blocks*per && t.Filters <= t.Blocks &&
+		int(l.Length) == chunk.FrameBytes(s.payloadBytes(t.Blocks, t.Filters)) && Compare(&t.First, &t.Last) <= 0
 }

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"slices"
 	"sort"
 
 	"github.com/shardproof/shardproof/engine/chunk"
@@ -10,44 +9,38 @@ import (
 
 // A table is a piece of a sorted run, one frame of kind run. Inside the frame:
 //
-//	| frame header | fences | zeros | block | block | ... | fences | frame trailer |
+//	| frame header | fences | zeros | filter | ... | block | block | ... | fences | frame trailer |
 //
 // and the fences, twice because without them no block can be found:
 //
-//	0        4         8             12     16
-//	| blocks | entries | block bytes | zero | first id of each block, 16 bytes | last id | crc |
+//	0        4         8             12        16
+//	| blocks | entries | block bytes | filters | first id of each block, 16 bytes | last id | crc |
 //
-// Blocks begin on a logical block, so that one is read without its neighbours; each has its own checksum.
+// Filters and blocks are pages that begin on a logical block, so that one is read without its neighbours; each has its own
+// checksum. Filter i tells which ids blocks i*n to i*n+n-1 may hold, n being blocks divided by filters, rounded up.
 const (
 	fenceFixed = 16 + 16 + 4 // fences without first ids
 	idBytes    = 16
 	maxTable   = 2 << 20 // bytes of a table; what a merge holds in memory
 )
 
-// Reader reads bytes of extents.
-type Reader interface {
-	// ReadAt fills p, whole logical blocks, from a place whose offset is a multiple of a logical block.
-	ReadAt(p []byte, at chunk.Place) error
-	// ReadRange returns n bytes from any place. They are valid until the next call.
-	ReadRange(at chunk.Place, n uint32) ([]byte, error)
-}
-
 // Shape holds the sizes that tables are built with.
 type Shape struct {
 	ExtentBytes uint32
 	Logical     uint32
+	Physical    uint32
 	PageBytes   uint32
 	TablePages  uint32 // blocks of a table, as wanted
 	FitPages    uint32 // blocks of a table, at most. TablePages <= FitPages
+	FilterBits  uint32 // bits a key in filters; 0: no filters
 }
 
-// ShapeOf returns the shape of tables in that geometry. tablePages says how many blocks a table shall have; 0 is as many as
-// fit.
-func ShapeOf(g *extent.Geometry, tablePages int) Shape {
-	s := Shape{ExtentBytes: g.ExtentBytes, Logical: g.Logical, PageBytes: g.PageBytes}
+// ShapeOf returns the shape of tables in that geometry. tablePages says how many blocks a table shall have, 0 is as many as fit;
+// filterBits how many bits a key its filters have, 0 is no filters.
+func ShapeOf(g *extent.Geometry, tablePages, filterBits int) Shape {
+	s := Shape{ExtentBytes: g.ExtentBytes, Logical: g.Logical, Physical: g.Physical, PageBytes: g.PageBytes, FilterBits: uint32(filterBits)}
 	limit := int(min(s.ExtentBytes, maxTable))
-	fit := sort.Search(limit/int(s.PageBytes)+1, func(n int) bool { return chunk.FrameBytes(s.payloadBytes(uint32(n))) > limit }) - 1
-	s.FitPages = uint32(max(fit, 0))
+	s.FitPages = uint32(max(0, sort.Search(limit/int(s.PageBytes)+1, func(n int) bool { return s.tableBytes(uint32(n)) > limit })-1))
 	s.TablePages = s.FitPages
 	if tablePages > 0 {
 		s.TablePages = min(s.FitPages, uint32(tablePages))
@@ -55,11 +48,43 @@ func ShapeOf(g *extent.Geometry, tablePages int) Shape {
 	return s
 }
 
+// tableBytes returns the bytes that the frame of a table of that many blocks takes of an extent.
+func (s *Shape) tableBytes(blocks uint32) int {
+	n := chunk.FrameBytes(s.payloadBytes(blocks, s.filters(blocks)))
+	return (n + int(s.Physical) - 1) &^ (int(s.Physical) - 1)
+}
+
+// filters returns how many filters a table of that many blocks gets.
+func (s *Shape) filters(blocks uint32) uint32 {
+	return uint32(filterBlocks(int(blocks), s.PageBytes, int(s.FilterBits)))
+}
+
+// pagesAt returns the offset of the first page, a filter or block, from the start of the frame.
+func (s *Shape) pagesAt(blocks uint32) uint32 {
+	n := chunk.HeaderBytes + fenceBytes(blocks)
+	return (n + s.Logical - 1) &^ (s.Logical - 1)
+}
+
+// payloadBytes returns the payload of a table of that many blocks and filters.
+func (s *Shape) payloadBytes(blocks, filters uint32) int {
+	return int(s.pagesAt(blocks)-chunk.HeaderBytes) + int((filters+blocks)*s.PageBytes) + int(fenceBytes(blocks))
+}
+
+// MaxEntries returns how many entries a table shall have at most; FitEntries how many fit one.
+func (s *Shape) MaxEntries() int { return int(s.TablePages) * PerBlock(s.PageBytes) }
+func (s *Shape) FitEntries() int { return int(s.FitPages) * PerBlock(s.PageBytes) }
+
+// ExtentEntries returns how many entries fit an extent, in tables of MaxEntries.
+func (s *Shape) ExtentEntries() int {
+	return int(s.ExtentBytes) / s.tableBytes(s.TablePages) * s.MaxEntries()
+}
+
 // Table names a table and what is needed to find blocks in it. Its fences are read when they are first wanted.
 type Table struct {
 	Locator chunk.Locator
 	Blocks  uint32
 	Entries uint32
+	Filters uint32
 	First   chunk.ShardID
 	Last    chunk.ShardID
 
@@ -68,54 +93,46 @@ type Table struct {
 
 func fenceBytes(blocks uint32) uint32 { return fenceFixed + blocks*idBytes }
 
-// blocksAt returns the offset of the first block from the start of the frame.
-func (s *Shape) blocksAt(blocks uint32) uint32 {
-	n := chunk.HeaderBytes + fenceBytes(blocks)
-	return (n + s.Logical - 1) &^ (s.Logical - 1)
-}
-
-// payloadBytes returns the payload of a table of that many blocks.
-func (s *Shape) payloadBytes(blocks uint32) int {
-	return int(s.blocksAt(blocks)-chunk.HeaderBytes) + int(blocks*s.PageBytes) + int(fenceBytes(blocks))
-}
-
-// MaxEntries returns how many entries a table shall have at most; FitEntries how many fit one.
-func (s *Shape) MaxEntries() int { return int(s.TablePages) * PerBlock(s.PageBytes) }
-func (s *Shape) FitEntries() int { return int(s.FitPages) * PerBlock(s.PageBytes) }
-
-// FrameBytes returns the size of the frame of a table with that many entries.
-func (s *Shape) FrameBytes(entries int) int {
-	per := PerBlock(s.PageBytes)
-	return chunk.FrameBytes(s.payloadBytes(uint32((entries + per - 1) / per)))
-}
-
-// Encode writes the table of entries into f, whose length is FrameBytes, for the place at, and returns it. Entries ascend
-// strictly by id and are at least one.
-func (s *Shape) Encode(f []byte, entries []Entry, uuid chunk.UUID, at chunk.Place) Table {
+// newTable returns the table of entries, which ascend strictly by id and are at least one, without its place.
+func (s *Shape) newTable(entries []Entry) Table {
 	per := PerBlock(s.PageBytes)
 	n := uint32((len(entries) + per - 1) / per)
-	t := Table{Blocks: n, Entries: uint32(len(entries)), First: entries[0].ID, Last: entries[len(entries)-1].ID}
-	t.Locator = chunk.Locator{Extent: at.Extent, Generation: at.Generation, Offset: at.Offset, Length: uint32(len(f))}
-	clear(f)
-	t.fences = make([]chunk.ShardID, 0, n)
-	off := s.blocksAt(n)
-	for rest := entries; len(rest) > 0; off += s.PageBytes {
+	return Table{Blocks: n, Entries: uint32(len(entries)), Filters: s.filters(n), First: entries[0].ID, Last: entries[len(entries)-1].ID}
+}
+
+// encode writes the payload of t, the table of entries, into p, for the place of p.
+func (s *Shape) encode(p []byte, t *Table, entries []Entry, at chunk.Place) {
+	per := PerBlock(s.PageBytes)
+	page := s.PageBytes
+	first := s.pagesAt(t.Blocks) - chunk.HeaderBytes
+	t.fences = make([]chunk.ShardID, 0, t.Blocks)
+	off := first + t.Filters*page
+	for rest := entries; len(rest) > 0; off += page {
 		here := rest[:min(per, len(rest))]
 		rest = rest[len(here):]
-		encodeBlock(f[off:off+s.PageBytes], here, at.At(int(off)))
+		encodeBlock(p[off:off+page], here, at.At(int(off)))
 		t.fences = append(t.fences, here[0].ID)
 	}
-	t.encodeFences(f[chunk.HeaderBytes:], s, at.At(chunk.HeaderBytes))
-	t.encodeFences(f[off:], s, at.At(int(off)))
-	h := chunk.Header{Kind: chunk.Run, Parts: 1, UUID: uuid, Length: uint32(s.payloadBytes(n))}
-	chunk.SealFrame(f, &h, at)
-	return t
+	for i := range t.Filters {
+		from, to := t.covered(i)
+		at, f := at.At(int(first+i*page)), p[first+i*page:][:page]
+		encodeFilter(f, entries[min(int(from)*per, len(entries)):min(int(to)*per, len(entries))], int(s.FilterBits), at)
+	}
+	t.encodeFences(p, s, at)
+	t.encodeFences(p[off:], s, at.At(int(off)))
+}
+
+// covered returns the range of blocks of filter i.
+func (t *Table) covered(i uint32) (from, to uint32) {
+	per := (t.Blocks + t.Filters - 1) / t.Filters
+	return min(i*per, t.Blocks), min((i+1)*per, t.Blocks)
 }
 
 func (t *Table) encodeFences(b []byte, s *Shape, at chunk.Place) {
 	le.PutUint32(b, t.Blocks)
 	le.PutUint32(b[4:], t.Entries)
 	le.PutUint32(b[8:], s.PageBytes)
+	le.PutUint32(b[12:], t.Filters)
 	o := b[16:]
 	for i := range t.fences {
 		copy(o, t.fences[i][:])
@@ -126,46 +143,47 @@ func (t *Table) encodeFences(b []byte, s *Shape, at chunk.Place) {
 }
 
 // loadFences reads the fences of t, the second copy if the first is bad.
-func (t *Table) loadFences(r Reader, s *Shape) error {
+func (t *Table) loadFences(r reader, s *Shape) error {
 	if len(t.fences) > 0 {
 		return nil
 	}
-	at := t.Locator.Place()
-	err := t.readFences(r, s, at.At(chunk.HeaderBytes))
+	err := t.readFences(r, s, chunk.HeaderBytes)
 	if err != nil {
-		err = t.readFences(r, s, at.At(int(s.blocksAt(t.Blocks)+t.Blocks*s.PageBytes)))
+		err = t.readFences(r, s, int(s.pagesAt(t.Blocks)+(t.Filters+t.Blocks)*s.PageBytes))
 	}
 	return err
 }
 
-func (t *Table) readFences(r Reader, s *Shape, at chunk.Place) error {
-	b, err := r.ReadRange(at, fenceBytes(t.Blocks))
+func (t *Table) readFences(r reader, s *Shape, off int) error {
+	b, err := r.Read(t.Locator, off, int(fenceBytes(t.Blocks)))
 	if err != nil {
 		return err
 	}
+	at := t.Locator.Place().At(off)
 	n := len(b) - 4
 	if le.Uint32(b[n:]) != at.CRC(b[:n]) {
 		return at.Corrupt("index fences")
 	}
-	if le.Uint32(b) != t.Blocks || le.Uint32(b[4:]) != t.Entries || le.Uint32(b[8:]) != s.PageBytes {
+	if le.Uint32(b) != t.Blocks || le.Uint32(b[4:]) != t.Entries || le.Uint32(b[8:]) != s.PageBytes || le.Uint32(b[12:]) != t.Filters {
 		return at.Corrupt("index fences fields")
 	}
-	t.fences = slices.Grow(t.fences[:0], int(t.Blocks))[:t.Blocks]
+	t.fences = make([]chunk.ShardID, t.Blocks)
 	for i := range t.fences {
 		t.fences[i] = chunk.ShardID(b[16+i*idBytes:])
 	}
 	return nil
 }
 
-// block reads block i of t into scratch, a page.
-func (t *Table) block(r Reader, s *Shape, i int, scratch []byte) (block, chunk.Place, error) {
-	at := t.Locator.Place().At(int(s.blocksAt(t.Blocks)) + i*int(s.PageBytes))
-	if err := r.ReadAt(scratch, at); err != nil {
-		return nil, at, err
-	}
-	b, err := checkBlock(scratch, at)
-	return b, at, err
+// blockOf returns the block whose range holds id, the first one for ids before it. The fences are loaded.
+func (t *Table) blockOf(id *chunk.ShardID) int {
+	return max(0, sort.Search(len(t.fences), func(i int) bool { return Compare(&t.fences[i], id) > 0 })-1)
 }
+
+// blockAt returns the offset of block i from the start of the frame; filterAt that of filter i.
+func (t *Table) blockAt(s *Shape, i int) int {
+	return int(s.pagesAt(t.Blocks)) + (int(t.Filters)+i)*int(s.PageBytes)
+}
+func (t *Table) filterAt(s *Shape, i int) int { return int(s.pagesAt(t.Blocks)) + i*int(s.PageBytes) }
 
 // Run is a sorted run: tables whose ranges ascend and do not overlap.
 type Run struct {
@@ -181,28 +199,19 @@ func (r *Run) Entries() int {
 	return n
 }
 
-// Get finds the entry of id. scratch is a page. An unreadable block of its range is an error (I5).
-func (r *Run) Get(src Reader, s *Shape, scratch []byte, id *chunk.ShardID, e *Entry) (bool, error) {
-	i := sort.Search(len(r.Tables), func(i int) bool { return Compare(&r.Tables[i].Last, id) >= 0 })
-	if i == len(r.Tables) || Compare(&r.Tables[i].First, id) > 0 {
-		return false, nil
+// bytes returns the bytes of the tables of r.
+func (r *Run) bytes() int64 {
+	n := int64(0)
+	for i := range r.Tables {
+		n += int64(r.Tables[i].Locator.Length)
 	}
-	t := &r.Tables[i]
-	if err := t.loadFences(src, s); err != nil {
-		return false, err
-	}
-	b, at, err := t.block(src, s, t.blockOf(id), scratch)
-	if err != nil {
-		return false, err
-	}
-	n := b.search(id)
-	if n == b.len() || *b.id(n) != *id {
-		return false, nil
-	}
-	return true, b.decode(n, e, at)
+	return n
 }
 
-// blockOf returns the block whose range holds id, the first one for ids before it.
-func (t *Table) blockOf(id *chunk.ShardID) int {
-	return max(0, sort.Search(len(t.fences), func(i int) bool { return Compare(&t.fences[i], id) > 0 })-1)
+// tableOf returns the index of the first table that ends at or behind id; nil is the beginning.
+func (r *Run) tableOf(id *chunk.ShardID) int {
+	if id == nil {
+		return 0
+	}
+	return sort.Search(len(r.Tables), func(i int) bool { return Compare(&r.Tables[i].Last, id) >= 0 })
 }

@@ -2,9 +2,13 @@ package index
 
 import (
 	"context"
+	"errors"
 
+	"github.com/shardproof/shardproof/engine/bufcache"
 	"github.com/shardproof/shardproof/engine/chunk"
+	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/iosched"
+	"github.com/shardproof/shardproof/engine/probe"
 )
 
 // Index is this floor as the floor above sees it: the newest mutation of every shard. Tree is one, and so is the reference
@@ -30,6 +34,259 @@ type Index interface {
 
 // Recorder keeps the state of an Index across opens: metadata in two copies and a root, in the engine.
 type Recorder interface {
-	// Record makes m the recorded state once after is persistent. The dependency covers that.
+	// Record makes m the recorded state once after is persistent. The dependency covers that. m is not kept. One record is
+	// under way at a time.
 	Record(m *Metadata, after iosched.Dependency) (iosched.Dependency, error)
+}
+
+// Options are the choices of one Open.
+type Options struct {
+	Geometry   *extent.Geometry
+	TablePages int             // blocks of a table; 0: as many as fit
+	FilterBits int             // bits a key in filters; 0: none
+	Trigger    int             // runs of level 0 that make a compaction due; 0: 4
+	Fanout     int             // how many times as large as the one above a level may get; 0: 8
+	Cache      *bufcache.Cache // of index pages; nil: none
+	Probes     *probe.Set
+
+	// Await returns when dep is persistent, or why it never will be. Flush and Compact call it.
+	Await func(dep iosched.Dependency) error
+	// Parts returns the locators of the other parts of the put whose final frame is at l. Live bytes count them.
+	Parts func(l chunk.Locator) ([]chunk.Locator, error)
+	// Hold and Drop are told of every entry that a memtable takes in and lets go: what it names must not be released meanwhile.
+	// Either may be nil.
+	Hold, Drop func(e *Entry)
+	// Pin and Unpin keep an extent from being released while it holds tables that are not recorded yet. Either may be nil.
+	Pin, Unpin func(x extent.ID)
+
+	// Reuse is a Tree that nobody uses any more, whose memory the new one takes over.
+	Reuse *Tree
+}
+
+// Tree is a log-structured merge tree over Chunks.
+//
+//	Set ──► mem ──StartFlush──► imm ──► level 0, a run each flush ──compaction──► level 1 ──► level 2 ...
+//	Get: mem, imm, level 0 newest first, level 1, ...; the first that knows the shard answers
+//
+// Flush and compaction are step machines: StartFlush and StartCompact begin one of each, Advance moves them as far as
+// persistent dependencies allow, so that other calls fall between their steps. Both end with a Record; only one record is under
+// way at a time. Callers hold the lock of whoever owns the Tree.
+type Tree struct {
+	options  Options
+	recorder Recorder
+	chunks   chunk.Chunks
+	reader   reader
+	shape    Shape
+
+	mem, imm *Memtable // imm is what a flush writes; empty while none is under way
+	replay   uint64    // mutations before this number are in runs, or in imm
+	newest   uint64    // the newest mutation set
+
+	meta      Metadata // as recorded last
+	draft     Metadata // what the record under way will make of it
+	recording bool
+
+	flush   flushJob
+	compact compactJob
+	move    compactJob // of one table
+
+	merge   merge
+	walk    merge   // of EachRecorded: other calls use merge meanwhile
+	page    []byte  // empty, with room for a page
+	found   Entry   // what find found
+	entries []Entry // of the table under construction
+}
+
+// Open returns the index that meta describes, empty if meta is nil. replay is the number of the first mutation it does not hold.
+func Open(c chunk.Chunks, r Recorder, meta *Metadata, replay uint64, o Options) *Tree {
+	if o.Trigger <= 0 {
+		o.Trigger = 4
+	}
+	if o.Fanout < 2 {
+		o.Fanout = 8
+	}
+	t := o.Reuse
+	if t == nil {
+		t = &Tree{mem: new(Memtable), imm: new(Memtable)}
+	}
+	o.Reuse = nil
+	t.mem.Reset()
+	t.imm.Reset()
+	*t = Tree{
+		options: o, recorder: r, chunks: c, reader: reader{c, o.Cache}, shape: ShapeOf(o.Geometry, o.TablePages, o.FilterBits),
+		mem: t.mem, imm: t.imm, replay: replay, meta: t.meta, draft: t.draft, merge: t.merge, walk: t.walk, entries: t.entries[:0],
+		flush: flushJob{delta: t.flush.delta}, page: t.page,
+	}
+	if cap(t.page) < int(t.shape.PageBytes) {
+		t.page = make([]byte, 0, t.shape.PageBytes)
+	}
+	if meta == nil {
+		t.meta.Reset(int(o.Geometry.Extents))
+	} else {
+		t.meta.CopyFrom(meta)
+	}
+	return t
+}
+
+// Metadata returns the state recorded last. It is valid until the next Advance.
+func (t *Tree) Metadata() *Metadata { return &t.meta }
+
+// tableEntries returns how many entries a table of a run of n gets: what the options say, or more if the metadata could not name
+// so many tables in one frame. Level 0, which may have twice as many runs as make a compaction due, gets half of the room.
+func (t *Tree) tableEntries(n int, zero bool) int {
+	room := (int(t.shape.ExtentBytes) - chunk.FrameBytes(MetadataBytes(0, len(t.meta.Live)))) / tableRecordBytes / 2
+	if zero {
+		room /= 2 * t.options.Trigger
+	}
+	room = max(1, room)
+	return min(max(t.shape.MaxEntries(), (n+room-1)/room), t.shape.FitEntries())
+}
+
+// Shape returns the sizes that tables are built with.
+func (t *Tree) Shape() *Shape { return &t.shape }
+
+// Pending returns how many shards were set and are in no recorded run yet.
+func (t *Tree) Pending() int { return t.mem.Len() + t.imm.Len() }
+
+// Filling returns how many shards the memtable that the next flush will write holds.
+func (t *Tree) Filling() int { return t.mem.Len() }
+
+// Set implements Index.
+func (t *Tree) Set(e *Entry) error {
+	t.newest = max(t.newest, e.Mutation)
+	t.set(e)
+	return nil
+}
+
+func (t *Tree) set(e *Entry) {
+	if t.options.Hold != nil {
+		t.options.Hold(e)
+	}
+	if old := t.mem.Get(&e.ID); old != nil && t.options.Drop != nil {
+		t.options.Drop(old)
+	}
+	t.mem.Set(e)
+}
+
+// Get implements Index.
+func (t *Tree) Get(id chunk.ShardID) (Entry, bool, error) {
+	e, err := t.find(&id)
+	if e == nil || err != nil || e.Kind == Delete {
+		return Entry{}, false, err
+	}
+	return *e, true, nil
+}
+
+// Find returns the newest mutation of id, tombstones included, nil if there is none. It is valid until the next call.
+func (t *Tree) Find(id *chunk.ShardID) (*Entry, error) { return t.find(id) }
+
+func (t *Tree) find(id *chunk.ShardID) (*Entry, error) {
+	if e := t.mem.Get(id); e != nil {
+		return e, nil
+	}
+	if e := t.imm.Get(id); e != nil {
+		return e, nil
+	}
+	return t.findRecorded(id)
+}
+
+// findRecorded looks for id in the recorded runs, newest first.
+func (t *Tree) findRecorded(id *chunk.ShardID) (*Entry, error) {
+	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
+		for i := range runs {
+			found, err := t.reader.find(&runs[i], &t.shape, t.page, id, &t.found)
+			if err != nil {
+				return nil, err
+			}
+			if found {
+				return &t.found, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// AppendEntries implements Index.
+func (t *Tree) AppendEntries(dst []Entry, after *chunk.ShardID, limit int) ([]Entry, error) {
+	m := &t.merge
+	if err := t.mergeAll(m, after); err != nil {
+		return dst, err
+	}
+	start := len(dst)
+	for len(dst)-start < limit {
+		e, err := m.next()
+		if err != nil {
+			return dst[:start], err
+		}
+		if e == nil {
+			break
+		}
+		if e.Kind != Delete && (after == nil || e.ID != *after) {
+			dst = append(dst, *e)
+		}
+	}
+	return dst, nil
+}
+
+// mergeAll puts m before the first shard at or behind id.
+func (t *Tree) mergeAll(m *merge, id *chunk.ShardID) error {
+	m.begin(t.reader, &t.shape)
+	m.addMemtable(t.mem, id)
+	m.addMemtable(t.imm, id)
+	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
+		for i := range runs {
+			if err := m.addRun(&runs[i], id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Move implements Index: a compare-and-swap. The moved entry keeps its mutation number; a put since then wins.
+func (t *Tree) Move(id chunk.ShardID, mutation uint64, from, to chunk.Locator) (bool, error) {
+	e, err := t.find(&id)
+	if err != nil || e == nil || e.Mutation != mutation || e.Locator != from {
+		return false, err
+	}
+	moved := *e
+	moved.Locator, moved.Moved = to, true
+	t.set(&moved)
+	return true, nil
+}
+
+// Advance moves flush and compaction as far as persistent dependencies allow. An error ends the job it belongs to; what it
+// appended is garbage then, and the index is as if the job had not begun.
+func (t *Tree) Advance() error {
+	if err := t.flush.advance(t); err != nil {
+		return err
+	}
+	return errors.Join(t.compact.advance(t), t.move.advance(t))
+}
+
+// Busy reports whether a flush or a compaction is under way.
+func (t *Tree) Busy() bool { return t.Flushing() || t.Compacting() }
+
+// jobPhase is where a job stands.
+type jobPhase uint8
+
+const (
+	jobIdle   jobPhase = iota
+	jobWait            // for what must be persistent before tables are built
+	jobBuild           // tables
+	jobRecord          // for the tables to be appended, and the record of others to be done
+	jobSettle          // for the record to be persistent
+)
+
+// submit records draft once after is persistent, if no other record is under way.
+func (t *Tree) submit(after iosched.Dependency) (iosched.Dependency, error) {
+	dep, err := t.recorder.Record(&t.draft, after)
+	t.recording = err == nil
+	return dep, err
+}
+
+// settle makes the draft the recorded state.
+func (t *Tree) settle() {
+	t.recording = false
+	t.meta, t.draft = t.draft, t.meta
 }

@@ -98,6 +98,9 @@ func New(d disk.Disk, b *disk.Buffers) *Sched {
 func (s *Sched) Reset(d disk.Disk, b *disk.Buffers) {
 	clear(s.inFlight)
 	clear(s.appends)
+	for _, b := range s.batches {
+		*b = batch{} // it may have been in use
+	}
 	*s = Sched{
 		disk: d, buffers: b, limits: Limits{CoalesceBytes: defaultCoalesce}, inFlight: s.inFlight,
 		appends: s.appends[:0], failures: s.failures[:0], batches: s.batches, spare: append(s.spare[:0], s.batches...), building: s.building[:0],

@@ -215,6 +215,7 @@ func (l *Log) Advance() {
 		l.units[n] = nil
 		l.units = l.units[:n]
 		l.durable.Store(u.number)
+		l.table.SetPointer(u.place.Extent, u.place.Offset+uint32(len(u.buf)))
 		l.buffers.Put(u.buf)
 		l.spare = append(l.spare, u)
 	}

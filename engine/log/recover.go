@@ -29,8 +29,8 @@ type placed struct {
 
 // Applier takes what recovery finds, in the order of the log.
 type Applier interface {
-	// Apply takes a frame of the log: a put-part, a put-final or a tombstone. The header is valid during the call.
-	Apply(h *chunk.Header, loc chunk.Locator) error
+	// Apply takes a frame of the log: a put-part, a put-final or a tombstone. Header and payload are valid during the call.
+	Apply(h *chunk.Header, loc chunk.Locator, payload []byte) error
 	// Damaged says that the mutation of id with that number was lost to damage.
 	Damaged(id chunk.ShardID, mutation uint64)
 }
@@ -40,7 +40,7 @@ type Applier interface {
 // for the end of the log.
 func Recover(d disk.Disk, b *disk.Buffers, table *extent.Table, a Applier) (*Tail, error) {
 	root := &table.Root
-	s := scan{disk: d, buffers: b, root: root, geo: &root.Geometry, applier: a, number: root.Replay.Number, off: root.Replay.Offset}
+	s := scan{disk: d, buffers: b, table: table, root: root, geo: &root.Geometry, applier: a, number: root.Replay.Number, off: root.Replay.Offset}
 	s.block = b.Get(int(s.geo.Logical))
 	s.unit = b.Get(int(s.geo.Physical))
 	defer s.release()
@@ -64,6 +64,7 @@ func Recover(d disk.Disk, b *disk.Buffers, table *extent.Table, a Applier) (*Tai
 type scan struct {
 	disk    disk.Disk
 	buffers *disk.Buffers
+	table   *extent.Table
 	root    *extent.Root
 	geo     *extent.Geometry
 	applier Applier
@@ -185,10 +186,10 @@ func (s *scan) readAt(p []byte, at chunk.Place) error {
 
 // accept applies the unit in s.unit and moves behind it.
 func (s *scan) accept(h *header, index int, off uint32) error {
-	err := h.eachFrame(s.unit, func(f *chunk.Header, loc chunk.Locator, _ []byte) error {
+	err := h.eachFrame(s.unit, func(f *chunk.Header, loc chunk.Locator, frame []byte) error {
 		s.mutation = max(s.mutation, f.Mutation+1)
 		s.lastDir = appendDirectory(s.lastDir, f)
-		return s.applier.Apply(f, loc)
+		return s.applier.Apply(f, loc, frame[chunk.HeaderBytes:chunk.HeaderBytes+f.Length])
 	})
 	if err != nil {
 		return err
@@ -203,6 +204,7 @@ func (s *scan) accept(h *header, index int, off uint32) error {
 	s.enter(index, off)
 	s.off += h.length
 	s.number++
+	s.table.PlacePointer(h.place.Extent, s.off)
 	return nil
 }
 
@@ -218,7 +220,9 @@ func (s *scan) enter(index int, off uint32) {
 func (s *scan) finish() *Tail {
 	for i := s.index + 1; i < len(s.root.Log); i++ {
 		s.list(i).First = 0
+		s.table.PlacePointer(s.list(i).Extent, 0)
 	}
+	s.table.PlacePointer(s.list(s.index).Extent, s.off)
 	if s.off == 0 {
 		s.list(s.index).First = s.number
 	}

@@ -53,7 +53,7 @@ type frame struct {
 	mutation uint64
 }
 
-func (w *world) Apply(h *chunk.Header, _ chunk.Locator) error {
+func (w *world) Apply(h *chunk.Header, _ chunk.Locator, _ []byte) error {
 	w.seen = append(w.seen, frame{h.ID[0], h.Mutation})
 	return nil
 }

@@ -1,0 +1,64 @@
+package extent
+
+// maxCached is the longest range, in pages, that goes through the cache: longer ones would empty it for little.
+const maxCached = 8
+
+// Read implements Extents.
+func (s *Store) Read(at Place, n int) ([]byte, error) {
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if int(at.Extent) >= s.Len() {
+		return nil, at.Corrupt("extent number")
+	}
+	switch e := s.Entry(at.Extent); {
+	case e.Generation != at.Generation || e.Owner == Free || e.Owner == Superblock:
+		return nil, at.Corrupt("extent generation")
+	case uint64(at.Offset)+uint64(n) > uint64(e.Pointer):
+		return nil, at.Corrupt("write pointer")
+	}
+	if s.cache == nil || n > maxCached*int(s.Geometry().PageBytes) {
+		return s.readDisk(at, n)
+	}
+	return s.readPages(at, n)
+}
+
+// readDisk reads the whole logical blocks around a range.
+func (s *Store) readDisk(at Place, n int) ([]byte, error) {
+	logical := s.Geometry().Logical
+	lead := int(at.Offset & (logical - 1))
+	whole := lead + n
+	whole += -whole & int(logical-1)
+	if cap(s.scratch) < whole {
+		s.buffers.Put(s.scratch)
+		s.scratch = s.buffers.Get(whole)
+	}
+	b := s.scratch[:whole]
+	if err := s.ReadAt(b, at.At(-lead)); err != nil {
+		return nil, err
+	}
+	s.io.Overlay(b, s.Geometry().Base(at.Extent)+int64(at.Offset)-int64(lead)) // what is appended and not on the disk yet
+	return b[lead : lead+n], nil
+}
+
+// readPages puts a range together from pages, those that are missing read from the disk as far as the write pointer goes (E7).
+func (s *Store) readPages(at Place, n int) ([]byte, error) {
+	page := int(s.Geometry().PageBytes)
+	s.joined = s.joined[:0]
+	for n > 0 {
+		off := int(at.Offset) % page
+		here := min(n, page-off)
+		var hit bool
+		if s.joined, hit = s.cache.Read(s.joined, at.At(-off), off, here); !hit {
+			valid := min(page, int(s.Entry(at.Extent).Pointer)-int(at.Offset)+off)
+			b, err := s.readDisk(at.At(-off), valid)
+			if err != nil {
+				return nil, err
+			}
+			s.cache.Insert(at.At(-off), b)
+			s.joined = append(s.joined, b[off:off+here]...)
+		}
+		at, n = at.At(here), n-here
+	}
+	return s.joined, nil
+}

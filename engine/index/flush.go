@@ -1,0 +1,289 @@
+package index
+
+import (
+	"context"
+	"errors"
+
+	"github.com/shardproof/shardproof/engine/chunk"
+	"github.com/shardproof/shardproof/engine/iosched"
+)
+
+// flushJob writes the memtable as a run of level 0 and counts live bytes exactly: for every shard in it, the frames of the put
+// it supersedes are dead from the new replay position on, and those of the new one live.
+type flushJob struct {
+	phase  jobPhase
+	wait   iosched.Dependency
+	replay uint64 // the log position that the record will name
+	before uint64 // Tree.replay before the flush
+	run    Run
+	delta  []int64 // change of live bytes by extent
+	err    error   // why the last flush failed
+}
+
+// ErrBusy is returned by StartFlush and StartCompact while another of the same kind is under way.
+var ErrBusy = errors.New("index: a step of that kind is under way")
+
+// StartFlush begins a flush of what was set so far, to be recorded with the given replay position. Tables are built once after,
+// the persistence of all that was set, is persistent. It reports false if there was nothing to flush.
+func (t *Tree) StartFlush(replay, nextMutation uint64, after iosched.Dependency) (bool, error) {
+	j := &t.flush
+	if j.phase != jobIdle {
+		return false, ErrBusy
+	}
+	if t.mem.Len() == 0 {
+		return false, nil
+	}
+	t.mem, t.imm = t.imm, t.mem
+	j.before, t.replay = t.replay, nextMutation
+	j.phase, j.wait, j.replay, j.err = jobWait, after, replay, nil
+	return true, nil
+}
+
+// Flushing reports whether a flush is under way.
+func (t *Tree) Flushing() bool { return t.flush.phase != jobIdle }
+
+// Flush implements Index.
+func (t *Tree) Flush(context.Context) error {
+	if _, err := t.StartFlush(t.newest, t.newest+1, iosched.Dependency{}); err != nil {
+		return err
+	}
+	return t.FinishFlush()
+}
+
+// FinishFlush returns when no flush is under way, with the error of the last one.
+func (t *Tree) FinishFlush() error { return t.finish(&t.flush.phase, &t.flush.wait, &t.flush.err) }
+
+// finish waits for a job to end.
+func (t *Tree) finish(phase *jobPhase, wait *iosched.Dependency, failed *error) error {
+	_ = t.Advance()
+	for *phase != jobIdle {
+		on := *wait
+		if *phase == jobRecord && t.recording { // another job's record comes first
+			on = t.recordWait()
+		}
+		if err := t.options.Await(on); err != nil {
+			return err
+		}
+		_ = t.Advance() // a failure is the job's
+	}
+	err := *failed
+	*failed = nil
+	return err
+}
+
+// recordWait returns what the job waits for whose record is under way.
+func (t *Tree) recordWait() iosched.Dependency {
+	switch jobSettle {
+	case t.flush.phase:
+		return t.flush.wait
+	case t.compact.phase:
+		return t.compact.wait
+	}
+	return t.move.wait
+}
+
+func (j *flushJob) advance(t *Tree) error {
+	for j.phase != jobIdle && j.wait.Persistent() {
+		var err error
+		switch j.phase {
+		case jobWait:
+			err = j.build(t)
+		case jobRecord:
+			if t.recording {
+				return nil
+			}
+			err = j.record(t)
+		case jobSettle:
+			j.settle(t)
+		}
+		if err != nil {
+			j.abort(t, err)
+			return err
+		}
+	}
+	return nil
+}
+
+// build appends the tables of the new run.
+func (j *flushJob) build(t *Tree) error {
+	j.run.Tables = j.run.Tables[:0]
+	j.delta = append(j.delta[:0], make([]int64, len(t.meta.Live))...)
+	b := builder{tree: t, run: &j.run, most: t.tableEntries(t.imm.Len(), true)}
+	for at := t.imm.Seek(nil); at.Entry() != nil; at.Next() {
+		e := at.Entry()
+		keep, err := j.count(t, e)
+		if err != nil {
+			return err
+		}
+		if keep {
+			if err := b.add(e); err != nil {
+				return err
+			}
+		} else {
+			t.options.Probes.Hit(probeTombstoneDropped)
+		}
+	}
+	var err error
+	j.wait, err = b.finish()
+	for i := range j.run.Tables {
+		t.pin(j.run.Tables[i].Locator.Extent)
+	}
+	j.phase = jobRecord
+	return err
+}
+
+// count notes what e makes live and dead, and reports whether e must be in the run: a tombstone of a shard that no run holds
+// need not.
+func (j *flushJob) count(t *Tree, e *Entry) (keep bool, err error) {
+	old, err := t.findRecorded(&e.ID)
+	if err != nil {
+		// Nobody knows what e supersedes. It counts as live for ever: space is lost, nothing else.
+		old, err = nil, nil
+		keep = true
+	}
+	if old != nil {
+		if err := j.countFrames(t, old, -1); err != nil {
+			return false, err
+		}
+	}
+	if err := j.countFrames(t, e, +1); err != nil {
+		return false, err
+	}
+	return keep || old != nil || e.Kind != Delete, nil
+}
+
+// countFrames adds sign times the bytes of the frames of e.
+func (j *flushJob) countFrames(t *Tree, e *Entry, sign int64) error {
+	if !e.Kind.hasLocator() {
+		return nil
+	}
+	j.delta[e.Locator.Extent] += sign * int64(e.Locator.Length)
+	if e.Kind != PutParts {
+		return nil
+	}
+	parts, err := t.options.Parts(e.Locator)
+	if err != nil {
+		if sign < 0 {
+			return nil // unreadable: its parts count as live
+		}
+		return err
+	}
+	for _, p := range parts {
+		j.delta[p.Extent] += sign * int64(p.Length)
+	}
+	return nil
+}
+
+func (j *flushJob) record(t *Tree) error {
+	d := &t.draft
+	d.CopyFrom(&t.meta)
+	d.Replay = j.replay
+	if len(j.run.Tables) > 0 {
+		d.Zero = appendRun(d.Zero)
+		copy(d.Zero[1:], d.Zero[:len(d.Zero)-1])
+		d.Zero[0] = Run{Tables: append([]Table(nil), j.run.Tables...)}
+		d.addLive(&j.run, +1)
+	}
+	for x, n := range j.delta {
+		d.Live[x] = uint32(int64(d.Live[x]) + n)
+	}
+	dep, err := t.submit(iosched.Dependency{})
+	j.wait, j.phase = dep, jobSettle
+	return err
+}
+
+// addLive adds sign times the bytes of the tables of run to the live bytes.
+func (m *Metadata) addLive(run *Run, sign int) {
+	for i := range run.Tables {
+		l := run.Tables[i].Locator
+		m.Live[l.Extent] = uint32(int(m.Live[l.Extent]) + sign*int(l.Length))
+	}
+}
+
+func (j *flushJob) unpin(t *Tree) {
+	for i := range j.run.Tables {
+		t.unpin(j.run.Tables[i].Locator.Extent)
+	}
+}
+
+func (j *flushJob) settle(t *Tree) {
+	t.settle()
+	j.unpin(t)
+	if t.options.Drop != nil {
+		for at := t.imm.Seek(nil); at.Entry() != nil; at.Next() {
+			t.options.Drop(at.Entry())
+		}
+	}
+	t.imm.Reset()
+	j.phase = jobIdle
+}
+
+// abort puts what was to be flushed back into the memtable, beneath what has been set since.
+func (j *flushJob) abort(t *Tree, err error) {
+	if j.phase == jobRecord || j.phase == jobSettle {
+		j.unpin(t)
+	}
+	for at := t.imm.Seek(nil); at.Entry() != nil; at.Next() {
+		e := at.Entry()
+		if t.mem.Get(&e.ID) == nil {
+			t.mem.Set(e)
+		} else if t.options.Drop != nil {
+			t.options.Drop(e)
+		}
+	}
+	t.imm.Reset()
+	t.replay = j.before
+	j.phase, j.err = jobIdle, err
+}
+
+// builder cuts ascending entries into tables and appends those.
+type builder struct {
+	tree *Tree
+	part uint16 // 0: level 0; 1: a deeper one
+	most int    // entries of a table
+	run  *Run
+	dep  iosched.Dependency
+}
+
+// add takes e into the run.
+func (b *builder) add(e *Entry) error {
+	t := b.tree
+	if len(t.entries) >= b.most {
+		if err := b.cut(); err != nil {
+			return err
+		}
+	}
+	t.entries = append(t.entries, *e)
+	return nil
+}
+
+// cut appends a table of the entries so far.
+func (b *builder) cut() error {
+	t := b.tree
+	table := t.shape.newTable(t.entries)
+	h := chunk.Header{Kind: chunk.Run, Part: b.part, Parts: 2}
+	l, dep, err := t.chunks.Append(&h, t.shape.payloadBytes(table.Blocks, table.Filters), iosched.Dependency{}, func(p []byte, at chunk.Place) {
+		t.shape.encode(p, &table, t.entries, at)
+	})
+	t.entries = t.entries[:0]
+	if err != nil {
+		return err
+	}
+	table.Locator = l
+	b.run.Tables = append(b.run.Tables, table)
+	b.dep = b.dep.And(dep)
+	if len(b.run.Tables) > 1 {
+		t.options.Probes.Hit(probeSeveralTables)
+	}
+	return nil
+}
+
+// finish appends what is left, and returns the dependency that covers all tables.
+func (b *builder) finish() (iosched.Dependency, error) {
+	if len(b.tree.entries) > 0 {
+		if err := b.cut(); err != nil {
+			return iosched.Dependency{}, err
+		}
+	}
+	return b.dep, nil
+}

@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"math"
+
+	"github.com/shardproof/shardproof/engine/chunk"
+	"github.com/shardproof/shardproof/engine/extent"
+	"github.com/shardproof/shardproof/engine/index"
+)
+
+// A shard that does not fit one frame is put in parts: frames of its first bytes, then the final one, which begins with the
+// locators of the others. The mutation happens at the final frame: before it the parts are garbage that an open put pins, and a
+// crash leaves them so.
+
+// partTable knows the parts of the puts that memtables hold: their extents stay pinned, for the live counts of the recorded root
+// do not cover them yet.
+type partTable map[chunk.Locator][]chunk.Locator // by the place of the final frame
+
+// partBytes returns the bytes of the largest part.
+func (s *Store) partBytes() int {
+	if s.options.PartBytes > 0 {
+		return min(s.options.PartBytes, s.maxPayload)
+	}
+	return s.maxPayload
+}
+
+// MaxShard returns the length in bytes of the longest value a Put takes. Whether there is room for it is another question.
+func (s *Store) MaxShard() int64 { return s.maxShard() }
+
+func (s *Store) maxShard() int64 {
+	g := s.extents.Geometry()
+	parts := min(int64(s.maxPayload/extent.LocatorBytes), math.MaxUint16-1)
+	return min(parts*int64(s.partBytes()), int64(g.Extents)*int64(g.ExtentBytes))
+}
+
+// cut says how a value of n bytes is put: in how many parts, and how many bytes the final one has behind the locators of the
+// others.
+func (s *Store) cut(n int) (parts, rest int) {
+	size := s.partBytes()
+	if n <= size {
+		return 1, n
+	}
+	parts = (n + size - 1) / size
+	rest = n - (parts-1)*size
+	if rest+(parts-1)*extent.LocatorBytes > s.maxPayload {
+		return parts + 1, 0
+	}
+	return parts, rest
+}
+
+// StoredBytes returns how many bytes the frames of a shard of n bytes take.
+func (s *Store) StoredBytes(n int64) int64 {
+	parts, _ := s.cut(int(n))
+	return n + int64(parts)*chunk.Overhead + int64(parts-1)*extent.LocatorBytes
+}
+
+// putParts puts data in parts.
+func (s *Store) putParts(h *chunk.Header, data []byte) (Dependency, error) {
+	size := s.partBytes()
+	n, rest := s.cut(len(data))
+	final := make([]byte, 0, (n-1)*extent.LocatorBytes+rest)
+	var parts []chunk.Locator
+	defer func() {
+		for _, l := range parts {
+			s.extents.Unpin(l.Extent)
+		}
+	}()
+	h.Parts = uint16(n)
+	for i := range n - 1 {
+		p := *h
+		p.Kind, p.Part = chunk.PutPart, uint16(i)
+		here := data[:min(size, len(data)-rest)]
+		data = data[len(here):]
+		if err := s.makeRoom(p.Kind, len(here)); err != nil {
+			return Dependency{}, err
+		}
+		l, _ := s.log.Append(&p, here)
+		s.extents.Pin(l.Extent)
+		parts = append(parts, l)
+		final = extent.AppendLocator(final, l)
+		s.prepareNext()
+	}
+	h.Part = uint16(n - 1)
+	final = append(final, data...)
+	if err := s.makeRoom(h.Kind, len(final)); err != nil {
+		return Dependency{}, err
+	}
+	s.probes.Hit(probePutParts)
+	return s.append(h, final, parts)
+}
+
+// decodeParts splits the payload of a final frame into the locators of the other parts and its own bytes.
+func (s *Store) decodeParts(h *chunk.Header, payload []byte, at chunk.Place) ([]chunk.Locator, []byte, error) {
+	n := int(h.Parts) - 1
+	if n*extent.LocatorBytes > len(payload) {
+		return nil, nil, at.Corrupt("locators of parts")
+	}
+	parts := make([]chunk.Locator, n)
+	for i := range parts {
+		parts[i] = extent.DecodeLocator(payload[i*extent.LocatorBytes:])
+		if int(parts[i].Extent) >= s.extents.Len() || parts[i].Length < chunk.Overhead {
+			return nil, nil, at.Corrupt("locator of a part")
+		}
+	}
+	return parts, payload[n*extent.LocatorBytes:], nil
+}
+
+// partsOf returns the other parts of the put whose final frame is at l.
+func (s *Store) partsOf(l chunk.Locator) ([]chunk.Locator, error) {
+	h, payload, err := s.frame(l)
+	if err != nil {
+		return nil, err
+	}
+	parts, _, err := s.decodeParts(&h, payload, l.Place())
+	return parts, err
+}
+
+// hold pins what an entry of a memtable names; drop unpins it.
+func (s *Store) hold(e *index.Entry) { s.eachPin(e, s.extents.Pin) }
+
+func (s *Store) drop(e *index.Entry) {
+	s.eachPin(e, s.extents.Unpin)
+	if e.Kind == index.PutParts {
+		delete(s.parts, e.Locator)
+	}
+}
+
+func (s *Store) eachPin(e *index.Entry, pin func(extent.ID)) {
+	if e.Locator.IsZero() {
+		return
+	}
+	pin(e.Locator.Extent)
+	if e.Kind == index.PutParts {
+		for _, l := range s.parts[e.Locator] {
+			pin(l.Extent)
+		}
+	}
+}

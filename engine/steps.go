@@ -1,0 +1,355 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/shardproof/shardproof/engine/chunk"
+	"github.com/shardproof/shardproof/engine/extent"
+	"github.com/shardproof/shardproof/engine/index"
+	"github.com/shardproof/shardproof/engine/iosched"
+)
+
+// Step names a background step that Start begins.
+type Step uint8
+
+const (
+	StepFlush      Step = iota + 1 // the memtable becomes a sorted run
+	StepCompact                    // runs are merged
+	StepReclaim                    // the best victim is emptied, its references written to a run
+	StepSuperblock                 // all that is known of the extents is recorded
+)
+
+// Start begins a step and returns; Pump and everything else that lets requests complete carries it on, so that other calls fall
+// between its parts. It reports false if there is nothing to begin, or one of that kind is under way. A step that fails leaves
+// the store as if it had not begun. Errors as those of the call that does the whole step.
+func (s *Store) Start(step Step) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return false, err
+	}
+	began, err := s.start(step)
+	s.settle()
+	if errors.Is(err, index.ErrBusy) {
+		return false, nil
+	}
+	return began, err
+}
+
+func (s *Store) start(step Step) (bool, error) {
+	switch step {
+	case StepFlush:
+		return s.startFlush()
+	case StepCompact:
+		return s.tree.StartCompact(true)
+	case StepReclaim:
+		return s.startReclaim()
+	case StepSuperblock:
+		s.extents.Touch()
+		s.extents.Want()
+		return true, nil
+	}
+	return false, nil
+}
+
+// Flush moves the memtable into a sorted run and records a root with a new replay position: what is in the run is not replayed
+// again. Extents that hold nothing any more are released. It returns when the root is relied on. Errors: ErrFull, ErrReadOnly,
+// ErrClosed, the context's; after an error the store goes on as if Flush had not been called.
+func (s *Store) Flush(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+// flush ends the flush under way, if one is, and does another.
+func (s *Store) flush() error {
+	if err := s.finishFlush(); err != nil {
+		return err
+	}
+	if err := s.limitRuns(); err != nil {
+		return err
+	}
+	if _, err := s.startFlush(); err != nil {
+		return err
+	}
+	return s.finishFlush()
+}
+
+// startFlush begins a flush of everything put so far: its run is built when that is durable, and the copies that the memtable
+// names are (P13).
+func (s *Store) startFlush() (bool, error) {
+	if s.tree.Flushing() {
+		return false, index.ErrBusy
+	}
+	s.log.Seal()
+	w := &s.switches
+	w.flushAt, w.flushMutation = s.log.Position(), s.log.NextMutation()
+	after := iosched.NewDependency(s.log, s.log.Next()-1).And(s.moved)
+	s.moved = iosched.Dependency{}
+	return s.tree.StartFlush(w.flushAt.Number, w.flushMutation, after)
+}
+
+func (s *Store) finishFlush() error {
+	if err := s.tree.FinishFlush(); err != nil {
+		return err
+	}
+	s.settle()
+	return nil
+}
+
+// limitRuns compacts before level 0 has so many runs that reads suffer, or so many that their space is missed. With background
+// work off nobody else does. If there is no space to compact, the flush goes on without.
+func (s *Store) limitRuns() error {
+	err := s.tree.FinishCompact()
+	for err == nil && s.tooManyRuns() {
+		began, failed := s.tree.StartCompact(true)
+		if failed != nil || !began {
+			return failed
+		}
+		err = s.tree.FinishCompact()
+		s.settle()
+	}
+	if errors.Is(err, ErrFull) {
+		return nil
+	}
+	return err
+}
+
+func (s *Store) tooManyRuns() bool {
+	n := len(s.tree.Metadata().Zero)
+	return n >= 2*s.options.Trigger || n > 1 && s.extents.FreeCount() <= s.reserve().put
+}
+
+// Compact merges runs, one step, and reports whether there was one to take: if not, the index is one run without tombstones, or
+// empty. Errors: ErrFull, ErrCorrupt or ErrIO if a run cannot be read, ErrReadOnly, ErrClosed, the context's.
+func (s *Store) Compact(ctx context.Context) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	return s.compact(true)
+}
+
+func (s *Store) compact(force bool) (bool, error) {
+	if err := s.tree.FinishCompact(); err != nil {
+		return false, err
+	}
+	began, err := s.tree.StartCompact(force)
+	if err != nil || !began {
+		return false, err
+	}
+	if err := s.tree.FinishCompact(); err != nil {
+		return false, err
+	}
+	s.settle()
+	return true, nil
+}
+
+// Reclaim empties the extent that gives most space for least copying, switches the references to what it held, and releases it.
+// It reports whether there was one worth it. Errors as Compact.
+func (s *Store) Reclaim(ctx context.Context) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	return s.reclaim()
+}
+
+func (s *Store) reclaim() (bool, error) {
+	if err := s.finishFlush(); err != nil {
+		return false, err
+	}
+	if err := s.tree.FinishCompact(); err != nil {
+		return false, err
+	}
+	x, ok := s.victim()
+	if !ok {
+		return false, nil
+	}
+	if s.holdsTables(x) {
+		return true, s.rewriteTables(x)
+	}
+	if err := s.moveFrom(x); err != nil {
+		return false, err
+	}
+	return true, s.flush()
+}
+
+// startReclaim empties a victim of data and begins the flush that switches its references; a victim of runs has its first table
+// rewritten.
+func (s *Store) startReclaim() (bool, error) {
+	if s.tree.Busy() {
+		return false, index.ErrBusy
+	}
+	x, ok := s.victim()
+	if !ok {
+		return false, nil
+	}
+	if s.holdsTables(x) {
+		return s.tree.StartMove(x)
+	}
+	if err := s.moveFrom(x); err != nil {
+		return false, err
+	}
+	return s.startFlush()
+}
+
+// victim returns the extent whose live bytes are fewest, if moving them gains anything: one that lies wholly before the replay
+// position and that nobody appends to.
+func (s *Store) victim() (extent.ID, bool) {
+	best, least := extent.ID(0), uint32(0)
+	worth := s.extents.Geometry().ExtentBytes / 8 * 7
+	live := s.tree.Metadata().Live
+	for i := range s.extents.Len() {
+		x := extent.ID(i)
+		if n := live[x]; n == 0 || n > worth || best != 0 && n >= least || s.listed(x) || s.extents.Appends(x) || s.extents.Pinned(x) {
+			continue
+		}
+		switch s.extents.Describe(x).Owner {
+		case extent.Log, extent.Copies, extent.Runs, extent.Levels:
+			best, least = x, live[x]
+		}
+	}
+	return best, best != 0
+}
+
+func (s *Store) holdsTables(x extent.ID) bool {
+	o := s.extents.Describe(x).Owner
+	return o == extent.Runs || o == extent.Levels
+}
+
+// rewriteTables writes the tables of the runs that lie in x elsewhere.
+func (s *Store) rewriteTables(x extent.ID) error {
+	for {
+		began, err := s.tree.StartMove(x)
+		if err != nil || !began {
+			return err
+		}
+		if err := s.tree.FinishCompact(); err != nil {
+			return err
+		}
+		s.settle()
+	}
+}
+
+// moveFrom copies what the index refers to out of x. The references are switched in the memtable; the next flush makes that
+// durable, and x can be released then.
+func (s *Store) moveFrom(x extent.ID) error {
+	moved, err := s.chunks.Reclaim(x, mover{s})
+	if moved > 0 {
+		s.probes.Hit(probeMoved)
+	}
+	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrIO) {
+		s.probes.Hit(probeUnreadable) // what cannot be read stays, and keeps its extent
+		return nil
+	}
+	return err
+}
+
+// mover is the reverse lookup of reclamation: what the index refers to. It implements chunk.References.
+type mover struct{ s *Store }
+
+// Holds reports whether the newest put of h's shard is, or contains, the frame at l.
+func (m mover) Holds(h *chunk.Header, l chunk.Locator) (bool, error) {
+	e, err := m.s.tree.Find(&h.ID)
+	if err != nil || e == nil {
+		return false, err
+	}
+	if e.Locator == l {
+		return true, nil
+	}
+	if e.Kind != index.PutParts {
+		return false, nil
+	}
+	parts, err := m.s.partsOf(e.Locator)
+	if err != nil {
+		return true, err
+	}
+	for _, p := range parts {
+		if p == l {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Moved makes the index refer to the copy, if it still refers to what was copied (P13). A memtable that is full takes no more:
+// the rest is moved another time.
+func (m mover) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) bool {
+	s := m.s
+	if s.tree.Filling() >= s.memtable {
+		return false
+	}
+	if h.Kind == chunk.PutPart {
+		return m.movedPart(h, from, to, dep)
+	}
+	e, err := s.tree.Find(&h.ID)
+	if err != nil || e == nil || e.Locator != from {
+		return false
+	}
+	entry := *e
+	var parts []chunk.Locator
+	if entry.Kind == index.PutParts {
+		if parts, err = s.partsOf(from); err != nil {
+			return false
+		}
+	}
+	return m.move(entry, to, parts, dep)
+}
+
+// move switches e to a copy at to, whose other parts are known.
+func (m mover) move(e index.Entry, to chunk.Locator, parts []chunk.Locator, dep iosched.Dependency) bool {
+	s := m.s
+	if e.Kind == index.PutParts {
+		s.parts[to] = parts
+	}
+	ok, err := s.tree.Move(e.ID, e.Mutation, e.Locator, to)
+	if err != nil || !ok {
+		delete(s.parts, to)
+		return false
+	}
+	s.moved = s.moved.And(dep)
+	return true
+}
+
+// movedPart writes the final frame of a put anew, with the new place of one part.
+func (m mover) movedPart(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) bool {
+	s := m.s
+	e, err := s.tree.Find(&h.ID)
+	if err != nil || e == nil || e.Kind != index.PutParts {
+		return false
+	}
+	entry := *e
+	final, payload, err := s.frame(entry.Locator)
+	if err != nil || final.UUID != h.UUID {
+		return false
+	}
+	payload = append([]byte(nil), payload...)
+	i := int(h.Part) * extent.LocatorBytes
+	if i+extent.LocatorBytes > len(payload) || extent.DecodeLocator(payload[i:]) != from {
+		return false
+	}
+	extent.AppendLocator(payload[i:i], to)
+	parts, _, err := s.decodeParts(&final, payload, entry.Locator.Place())
+	if err != nil {
+		return false
+	}
+	final.Kind = chunk.Copy
+	l, written, err := s.chunks.Append(&final, len(payload), iosched.Dependency{}, func(p []byte, _ chunk.Place) { copy(p, payload) })
+	return err == nil && m.move(entry, l, parts, dep.And(written))
+}
