@@ -34,7 +34,8 @@ type Chunk struct {
 	fresh   bool // formatted and not opened yet
 
 	chunks []aChunk
-	places []chunk.Locator // every one that was given out; those of released extents included
+	places []chunk.Locator // every one that was given out, in extents that were not released since
+	synced int             // dependencies that were persistent once
 
 	// The operation under way.
 	header chunk.Header
@@ -46,6 +47,7 @@ type Chunk struct {
 
 // aChunk is a chunk of the sequence.
 type aChunk struct {
+	header    chunk.Header
 	at        chunk.Locator // the store's
 	ref       chunk.Locator // the model's
 	forgotten bool
@@ -64,7 +66,7 @@ func NewChunk(f ChunkFactory, source DiskSource) *Chunk {
 
 func (x *Chunk) format() error {
 	x.fresh = true
-	x.chunks, x.places = x.chunks[:0], x.places[:0]
+	x.chunks, x.places, x.synced = x.chunks[:0], x.places[:0], 0
 	x.extents.Reset(&endless, 0)
 	x.model.Reset()
 	return x.factory.Format(x.below(), &x.seq.Config)
@@ -115,7 +117,7 @@ func (x *Chunk) apply(op *Op) {
 		x.put(op)
 	case KindGetChunk:
 		if i, ok := x.chosen(op); ok {
-			x.get(x.chunks[i].at, x.chunks[i].ref)
+			x.get(&x.chunks[i])
 		}
 	case KindStale:
 		x.stale(op)
@@ -161,27 +163,33 @@ func (x *Chunk) chosen(op *Op) (int, bool) {
 	}
 }
 
+// put writes a frame: of a part of a shard, whose UUID is the store's to draw, or a copy, which has one.
 func (x *Chunk) put(op *Op) {
 	payload := int(op.Len)
 	fill := x.filler.begin(op, payload)
-	x.header = chunk.Header{Kind: chunk.Copy, Mutation: uint64(len(x.chunks)) + 1, Parts: 1}
+	n := uint64(len(x.chunks)) + 1
+	put := chunk.Header{Kind: chunk.PutPart, ID: ShardIDOf(KeyID(op.Fill % 64)), Mutation: n, Parts: 2}
 	if op.Fill&1 != 0 {
-		x.header.ID = ShardIDOf(KeyID(op.Fill % 64))
+		put = chunk.Header{Kind: chunk.Copy, Mutation: n, Parts: 1, UUID: chunk.UUID{byte(n), byte(n >> 8), 1}}
 	}
-	put := x.header
+	x.header = put
 	at, dep, err := x.target.Append(&x.header, payload, iosched.Dependency{}, fill)
 	x.got.err = err
-	put.Length, put.UUID = uint32(payload), x.header.UUID
 	switch {
 	case uint64(chunk.FrameBytes(payload)) > uint64(x.target.Geometry().ExtentBytes):
 		x.want.err = extent.ErrTooLarge
-	case x.full() && x.refused(err):
+	case err != nil && x.full():
+		x.refused(err)
 	}
 	if err != nil || x.want.err != nil {
 		x.effect = false
 		return
 	}
-	if x.header != put || put.UUID == (chunk.UUID{}) {
+	put.Length = uint32(payload)
+	if put.Kind != chunk.Copy {
+		put.UUID = x.header.UUID
+	}
+	if x.header != put || put.UUID == (chunk.UUID{}) && x.seq.Config.Get(OptUUIDBits) >= 64 {
 		x.keep(&Failure{
 			Signature: Signature{Property: PropertyEqual, Field: "header"}, Claim: "an append completes the header with length and UUID, and leaves the rest",
 			Want: fmt.Sprintf("%+v", put), Got: fmt.Sprintf("%+v", x.header),
@@ -193,7 +201,7 @@ func (x *Chunk) put(op *Op) {
 	if err != nil {
 		x.fault = err
 	}
-	x.chunks = append(x.chunks, aChunk{at: at, ref: ref})
+	x.chunks = append(x.chunks, aChunk{header: x.header, at: at, ref: ref})
 	x.deps = append(x.deps, dep)
 	x.trace.Word(uint64(at.Extent) | uint64(at.Offset)<<32)
 }
@@ -209,10 +217,16 @@ func (x *Chunk) full() bool {
 	return free <= chunkReserve
 }
 
-// placed notes the place of a new frame, which overlaps no other that was ever given out.
+// placed notes the place of a new frame, which is in the present generation of its extent and overlaps no other there.
 func (x *Chunk) placed(at chunk.Locator, payload int) {
+	if now := x.target.Describe(at.Extent).Generation; at.Generation != now {
+		x.keep(&Failure{
+			Signature: Signature{Property: PropertyEqual, Field: "place"}, Claim: "a chunk gets a place in the present generation of an extent",
+			Want: fmt.Sprintf("generation %d", now), Got: at.String(),
+		})
+	}
 	for _, p := range x.places {
-		if p.Extent == at.Extent && p.Generation == at.Generation && uint64(p.Offset) < at.End() && uint64(at.Offset) < p.End() {
+		if p.Extent == at.Extent && uint64(p.Offset) < at.End() && uint64(at.Offset) < p.End() {
 			x.keep(&Failure{
 				Signature: Signature{Property: PropertyEqual, Field: "place"}, Claim: "no two chunks ever have places that overlap",
 				Want: "a place behind " + p.String(), Got: at.String(),
@@ -228,9 +242,18 @@ func (x *Chunk) placed(at chunk.Locator, payload int) {
 	x.places = append(x.places, at)
 }
 
+// bytes returns the payload of c as the model has it.
+func (x *Chunk) bytes(c *aChunk) []byte {
+	p, err := x.extents.View(c.ref.Place().At(chunk.HeaderBytes), int(c.header.Length))
+	if err != nil {
+		x.fault = err
+	}
+	return p
+}
+
 // get reads a chunk on both sides.
-func (x *Chunk) get(at, ref chunk.Locator) {
-	h, p, err := x.target.Get(at)
+func (x *Chunk) get(c *aChunk) {
+	h, p, err := x.target.Get(c.at)
 	x.got.err = err
 	if err == nil {
 		x.read = append(x.read[:0], p...)
@@ -241,7 +264,7 @@ func (x *Chunk) get(at, ref chunk.Locator) {
 		x.stats.Reads++
 	}
 	x.effect = err == nil
-	x.want.header, x.want.value, x.want.err = x.model.Get(ref)
+	x.want.header, x.want.value = c.header, x.bytes(c)
 }
 
 // stale reads at a locator that is almost that of a chunk. One that happens to be exact is no business of this operation.
@@ -251,7 +274,7 @@ func (x *Chunk) stale(op *Op) {
 		return
 	}
 	l := x.forged(x.chunks[i].at, op.Which)
-	if slices.Contains(x.places, l) && x.target.Describe(l.Extent).Generation == l.Generation {
+	if slices.Contains(x.places, l) {
 		x.effect = false
 		return
 	}
@@ -290,11 +313,12 @@ func (x *Chunk) forged(l chunk.Locator, how uint8) chunk.Locator {
 func (x *Chunk) sync() {
 	x.got.err = x.target.Sync(context.Background())
 	x.want.state, x.got.state = iosched.Persistent, iosched.Persistent
-	for i := range x.deps {
-		if s := x.deps[i].State(); s != iosched.Persistent {
+	for _, d := range x.deps[x.synced:] {
+		if s := d.State(); s != iosched.Persistent {
 			x.got.state = s
 		}
 	}
+	x.synced = len(x.deps)
 }
 
 // reclaim moves what is referred to out of an extent and releases it. If there is no room for the copies, those that were made
@@ -309,7 +333,7 @@ func (x *Chunk) reclaim(op *Op) {
 	live := x.refersTo(id)
 	x.got.count, x.got.err = x.target.Reclaim(id, x)
 	x.want.count = live
-	if x.full() && x.refused(x.got.err) {
+	if x.got.err != nil && x.full() && x.refused(x.got.err) {
 		x.want.count = x.moved
 		return
 	}
@@ -334,14 +358,15 @@ func (x *Chunk) reclaim(op *Op) {
 	if after := x.target.Describe(id); !sameExtent(&after, &want) {
 		x.keep(stateFailure("extent", "", "what is forgotten keeps no space once its extent is reclaimed", extentText(&want), extentText(&after)))
 	}
+	kept := x.places[:0]
 	for _, l := range x.places {
-		if l.Extent != id || l.Generation != before.Generation {
-			continue
-		}
-		if _, p, err := x.target.Get(l); err == nil {
+		if l.Extent != id {
+			kept = append(kept, l)
+		} else if _, p, err := x.target.Get(l); err == nil {
 			x.keep(stateFailure("error", "ok", "what was released cannot be read", "corrupt", valueText(p)))
 		}
 	}
+	x.places = kept
 }
 
 // refersTo returns how many chunks that are referred to lie in an extent.
@@ -375,13 +400,17 @@ func (x *Chunk) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Depen
 
 // reference returns the index of the chunk that is referred to at l, -1 if there is none. The header is the chunk's.
 func (x *Chunk) reference(h *chunk.Header, l chunk.Locator) int {
-	i := slices.IndexFunc(x.chunks, func(c aChunk) bool { return !c.forgotten && c.at == l })
-	if i >= 0 {
-		if want, _, _ := x.model.Get(x.chunks[i].ref); *h != want {
-			x.keep(stateFailure("header", "", "a reclamation names chunks by their own headers", fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", *h)))
+	for i := range x.chunks {
+		c := &x.chunks[i]
+		if c.forgotten || c.at != l {
+			continue
 		}
+		if *h != c.header {
+			x.keep(stateFailure("header", "", "a reclamation names chunks by their own headers", fmt.Sprintf("%+v", c.header), fmt.Sprintf("%+v", *h)))
+		}
+		return i
 	}
-	return i
+	return -1
 }
 
 // equal compares every chunk that is referred to.
@@ -391,13 +420,13 @@ func (x *Chunk) equal() *Failure {
 		if c.forgotten {
 			continue
 		}
-		wantHeader, want, _ := x.model.Get(c.ref)
+		want := x.bytes(c)
 		header, got, err := x.target.Get(c.at)
 		switch {
 		case err != nil:
 			return stateFailure("error", siteOf(err), chunkText(i)+" can be read", valueText(want), errorText(err))
-		case header != wantHeader:
-			return stateFailure("header", "", chunkText(i)+" has the header it was put with", fmt.Sprintf("%+v", wantHeader), fmt.Sprintf("%+v", header))
+		case header != c.header:
+			return stateFailure("header", "", chunkText(i)+" has the header it was put with", fmt.Sprintf("%+v", c.header), fmt.Sprintf("%+v", header))
 		case !bytes.Equal(got, want):
 			return stateFailure("value", "", chunkText(i)+" reads as it was put", valueText(want), valueText(got))
 		}

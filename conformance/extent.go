@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/shardproof/shardproof/engine/extent"
@@ -342,7 +343,7 @@ func (x *Extent) equal() *Failure {
 		want, wantErr := x.model.View(at.Place(), int(at.Length))
 		got, err := x.target.Read(at.Place(), int(at.Length))
 		switch {
-		case classOf(err) != classOf(wantErr):
+		case wantErr == nil && err != nil, wantErr != nil && !errors.Is(err, wantErr):
 			return stateFailure("error", siteOf(err), appendText(i)+" can be read until its extent is released", errorName(wantErr), errorName(err))
 		case !bytes.Equal(got, want):
 			return stateFailure("value", "", appendText(i)+" reads as it was filled", valueText(want), valueText(got))

@@ -13,66 +13,14 @@ import (
 	"github.com/shardproof/shardproof/engine/iosched"
 )
 
-// floorSequence makes dst sequence n of a suite, drawn evenly from its kinds.
-func floorSequence(dst *Sequence, suite string, n uint64) {
-	*dst = Sequence{Suite: suite, Config: DefaultConfig(), Ops: dst.Ops[:0]}
-	r := mix64(n)
-	draw := func(n uint64) uint64 {
-		r = mix64(r)
-		return r % n
-	}
-	var kinds [4 * kindCount]Kind
-	all := kinds[:0]
-	for k := KindNone + 1; k < kindCount; k++ {
-		if !k.Info().In(suite) {
-			continue
-		}
-		all = append(all, k)
-		switch k.Info().Group {
-		case GroupMutate:
-			all = append(all, k, k, k)
-		case GroupRead:
-			all = append(all, k, k)
-		}
-	}
-	for range 64 {
-		op := NewOp(all[draw(uint64(len(all)))])
-		for i := range op.Kind.Info().Args {
-			a := &op.Kind.Info().Args[i]
-			if a.in(suite) {
-				op.Set(a.Field, draw(most(a, draw)+1))
-			}
-		}
-		dst.Ops = append(dst.Ops, op)
-	}
-}
-
-// most returns the largest value to draw for an argument.
-func most(a *Arg, draw func(uint64) uint64) uint64 {
-	switch a.Role {
-	case RoleKey, RoleAfter:
-		return 23
-	case RoleSize:
-		return 700
-	case RoleRange:
-		return 300
-	case RoleOffset:
-		return draw(2) * 600
-	case RoleWord, RoleFlag:
-		return a.Max
-	case RoleAfterPick:
-		return draw(2) * 8
-	}
-	return min(a.Max, 63)
-}
-
-// requireHolds runs n sequences of a suite, in which nothing may fail.
+// requireHolds runs n sequences of the stock profile of a suite, in which nothing may fail and every kind occurs.
 func requireHolds(t *testing.T, x Executor, suite string, n int) Stats {
 	t.Helper()
+	g := NewGenerator(ProfileNamed(suite))
 	var s Sequence
 	var stats Stats
-	for i := range n {
-		floorSequence(&s, suite, uint64(i))
+	for i := range uint64(n) {
+		g.Fill(&s, MixSeed(1, i))
 		r := x.Run(&s)
 		require.NoError(t, r.Err)
 		if r.Failure != nil {
@@ -89,28 +37,34 @@ func requireHolds(t *testing.T, x Executor, suite string, n int) Stats {
 // requireNoAllocation runs sequences of a suite again and again.
 func requireNoAllocation(t *testing.T, x Executor, suite string) {
 	t.Helper()
-	var all [200]Sequence
-	for i := range all {
-		floorSequence(&all[i], suite, uint64(i))
-		x.Run(&all[i])
+	g := NewGenerator(ProfileNamed(suite))
+	var s Sequence
+	n := uint64(0)
+	next := func() {
+		g.Fill(&s, MixSeed(1, n%300))
+		x.Run(&s)
+		n++
 	}
-	i := 0
-	require.Zero(t, testing.AllocsPerRun(200, func() {
-		x.Run(&all[i%len(all)])
-		i++
-	}))
+	for range 300 {
+		next()
+	}
+	require.Zero(t, testing.AllocsPerRun(300, next))
 }
 
+// benchmarkFloor is what a sequence of the stock profile of a suite costs with models on both sides.
 func benchmarkFloor(b *testing.B, x Executor, suite string) {
-	var all [256]Sequence
-	for i := range all {
-		floorSequence(&all[i], suite, uint64(i))
-		x.Run(&all[i])
-	}
+	g := NewGenerator(ProfileNamed(suite))
+	var s Sequence
+	var stats Stats
 	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		x.Run(&all[i%len(all)])
+	for n := uint64(0); b.Loop(); n++ {
+		g.Fill(&s, MixSeed(1, n))
+		r := x.Run(&s)
+		stats.Add(&r.Stats)
 	}
+	b.ReportMetric(float64(stats.Operations)/float64(b.N), "ops/seq")
+	b.ReportMetric(float64(stats.Reads)/float64(stats.Operations), "reads/op")
+	b.ReportMetric(float64(stats.NoEffect)/float64(stats.Operations), "idle/op")
 }
 
 // parsedFloor returns the sequence of these lines of a suite, with ; between them.

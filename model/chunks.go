@@ -2,7 +2,6 @@ package model
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/extent"
@@ -30,7 +29,7 @@ func (c *Chunks) Reset() { c.chunks = c.chunks[:0] }
 // Append implements chunk.Chunks.
 func (c *Chunks) Append(h *chunk.Header, payload int, after iosched.Dependency, fill func(p []byte, at chunk.Place)) (chunk.Locator, iosched.Dependency, error) {
 	h.Length = uint32(payload)
-	if h.UUID == (chunk.UUID{}) {
+	if h.Kind != chunk.Copy && h.UUID == (chunk.UUID{}) {
 		binary.LittleEndian.PutUint64(h.UUID[:], uint64(len(c.chunks))+1)
 	}
 	l, dep, err := c.Extents.Append(extent.Runs, chunk.Overhead+payload, after, func(b []byte, at extent.Place) {
@@ -45,12 +44,13 @@ func (c *Chunks) Append(h *chunk.Header, payload int, after iosched.Dependency, 
 
 // Get and Read implement chunk.Chunks.
 func (c *Chunks) Get(l chunk.Locator) (chunk.Header, []byte, error) {
-	i := slices.IndexFunc(c.chunks, func(k aChunk) bool { return k.at == l })
-	if i < 0 {
-		return chunk.Header{}, nil, fault.ErrCorrupt
+	for i := len(c.chunks) - 1; i >= 0; i-- {
+		if c.chunks[i].at == l {
+			p, err := c.Read(l, chunk.HeaderBytes, int(l.Length)-chunk.Overhead)
+			return c.chunks[i].Header, p, err
+		}
 	}
-	p, err := c.Read(l, chunk.HeaderBytes, int(l.Length)-chunk.Overhead)
-	return c.chunks[i].Header, p, err
+	return chunk.Header{}, nil, fault.ErrCorrupt
 }
 func (c *Chunks) Read(l chunk.Locator, off, n int) ([]byte, error) {
 	if off < 0 || n < 0 || off+n > int(l.Length) {
