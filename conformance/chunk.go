@@ -67,7 +67,7 @@ func NewChunk(f ChunkFactory, source DiskSource) *Chunk {
 func (x *Chunk) format() error {
 	x.fresh = true
 	x.chunks, x.places, x.synced = x.chunks[:0], x.places[:0], 0
-	x.extents.Reset(&endless, 0)
+	x.extents.Reset(&endless)
 	x.model.Reset()
 	return x.factory.Format(x.below(), &x.seq.Config)
 }

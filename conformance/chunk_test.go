@@ -215,7 +215,7 @@ func TestEverySpoiledChunkIsFound(t *testing.T) {
 		{"filled for the frame's place", put, Signature{"EQ", KindPutChunk, "fill", ""}, 0, "once"},
 		{"a place twice", put + "; " + put, Signature{"EQ", KindPutChunk, "place", ""}, 1, "overlap"},
 		{"locator of the payload", put, Signature{"EQ", KindPutChunk, "place", ""}, 0, "length of the frame"},
-		{"full too early", put, Signature{"EQ", KindPutChunk, "error", "full"}, 0, "spared"},
+		{"full too early", put, Signature{"EQ", KindPutChunk, "error", "full"}, 0, "full"},
 		{"too small a limit", "putchunk len=3000", Signature{"EQ", KindPutChunk, "error", "too-large"}, 0, "larger than an extent"},
 		{"get panics", put + "; getchunk", Signature{"EQ", KindGetChunk, "panic", "conformance.spoiledChunkTarget.Get"}, 1, "panic"},
 
@@ -233,7 +233,7 @@ func TestEverySpoiledChunkIsFound(t *testing.T) {
 		{"reclaim moves to where it was", put + "; reclaim", Signature{"EQ", KindReclaim, "place", ""}, 1, "overlap"},
 		{"reclaim miscounts", put + "; reclaim", Signature{"EQ", KindReclaim, "count", ""}, 1, "2 moved"},
 		{"reclaim fails", put + "; reclaim", Signature{"EQ", KindReclaim, "error", "it-went-wrong"}, 1, "went wrong"},
-		{"full at a reclamation too early", put + "; reclaim", Signature{"EQ", KindReclaim, "error", "full"}, 1, "spared"},
+		{"full at a reclamation too early", put + "; reclaim", Signature{"EQ", KindReclaim, "error", "full"}, 1, "full"},
 		{"reclaim damages the copy", put + "; reclaim; getchunk", Signature{"EQ", KindGetChunk, "value", ""}, 2, "100 B"},
 		{"reclaim damages the copy", put + "; reclaim", Signature{"EQ", KindNone, "value", ""}, 2, "chunk 1"},
 		{"reclaim loses the copy", put + "; reclaim", Signature{"EQ", KindNone, "error", "corrupt-frame-magic"}, 2, "can be read"},

@@ -31,8 +31,9 @@ type Extent struct {
 	model   model.Extents
 	fresh   bool // formatted and not opened yet
 
-	appends []anAppend // append i has dependency i
-	pins    []int      // by extent
+	appends []anAppend     // append i has dependency i
+	pins    []int          // by extent
+	owners  []extent.Owner // of the first extents, as formatted
 
 	filler filler
 	read   []byte
@@ -73,13 +74,13 @@ func (x *Extent) open() error {
 		return nil
 	}
 	x.fresh = false
-	superblock := 0
-	for superblock < t.Len() && t.Describe(extent.ID(superblock)).Owner == extent.Superblock {
-		superblock++
+	x.owners = x.owners[:0]
+	for i := 0; i < t.Len() && t.Describe(extent.ID(i)).Owner != extent.Free; i++ {
+		x.owners = append(x.owners, t.Describe(extent.ID(i)).Owner)
 	}
-	x.model.Reset(t.Geometry(), superblock)
+	x.model.Reset(t.Geometry(), x.owners...)
 	if x.disk != nil {
-		x.disk.AppendOnly(t.Geometry().Base(extent.ID(superblock)))
+		x.disk.AppendOnly(t.Geometry().Base(extent.ID(len(x.owners))))
 	}
 	return nil
 }
@@ -328,7 +329,8 @@ func (x *Extent) inUse(i extent.ID) bool { return inUse(x.model.Describe(i).Owne
 
 func (x *Extent) pinned(i extent.ID) bool { return x.pins[i] > 0 }
 
-func inUse(o extent.Owner) bool { return o != extent.Free && o != extent.Superblock }
+// inUse reports whether an extent of that owner was appended to by a sequence: no floor under test appends to the log.
+func inUse(o extent.Owner) bool { return o != extent.Free && o != extent.Superblock && o != extent.Log }
 
 // equal compares every extent and every append.
 func (x *Extent) equal() *Failure {

@@ -34,7 +34,7 @@ type spoiledExtents struct {
 
 func (e *spoiledExtents) Format(_ disk.Disk, c *Config) error {
 	g := GeometryOf(c)
-	e.Reset(&g, 1)
+	e.Reset(&g, extent.Superblock)
 	e.lies = lies{how: e.how}
 	e.bytes, e.last, e.old = map[extent.Place][]byte{}, extent.Locator{}, 0
 	return nil
@@ -199,7 +199,7 @@ func TestEverySpoiledExtentIsFound(t *testing.T) {
 		{"unpin forgotten", put + "; pin; unpin; release", Signature{"EQ", KindRelease, "error", "pinned"}, 3, "pinned"},
 		{"a new extent too early", put + "; " + put, Signature{"EQ", KindAppend, "place", ""}, 1, "2.1+0"},
 		{"appends for another owner", put, Signature{"EQ", KindNone, "extent", ""}, 1, "metadata"},
-		{"full too early", put, Signature{"EQ", KindAppend, "error", "full"}, 0, "spared"},
+		{"full too early", put, Signature{"EQ", KindAppend, "error", "full"}, 0, "full"},
 		{"too small a limit", "append owner=runs len=4000", Signature{"EQ", KindAppend, "error", "too-large"}, 0, "larger than an extent"},
 		{"old bytes under the append", put, Signature{"EQ", KindAppend, "fill", ""}, 0, "zero before: false"},
 		{"filled twice", put, Signature{"EQ", KindAppend, "fill", ""}, 0, "2 times"},

@@ -78,7 +78,7 @@ func NewIndex(f IndexFactory) *Index {
 func (x *Index) format() error {
 	x.geometry = GeometryOf(&x.seq.Config)
 	x.geometry.Extents = indexExtents
-	x.extents.Reset(&x.geometry, 1)
+	x.extents.Reset(&x.geometry, extent.Superblock)
 	x.geometry.Extents += entryExtents
 	x.chunks.Reset()
 	x.recorder.Reset()
@@ -266,7 +266,13 @@ func (x *Index) Record(m *index.Metadata, after iosched.Dependency) (iosched.Dep
 
 // appendTables appends the tables that m names to dst.
 func appendTables(dst []index.Table, m *index.Metadata) []index.Table {
-	return append(dst, m.Run.Tables...)
+	for i := range m.Zero {
+		dst = append(dst, m.Zero[i].Tables...)
+	}
+	for i := range m.Deep {
+		dst = append(dst, m.Deep[i].Tables...)
+	}
+	return dst
 }
 
 // await makes everything persistent that can be.

@@ -30,7 +30,7 @@ type modelExtentFactory struct{ extents modelExtents }
 
 func (f *modelExtentFactory) Format(_ disk.Disk, c *Config) error {
 	g := GeometryOf(c)
-	f.extents.Reset(&g, 1)
+	f.extents.Reset(&g, extent.Superblock)
 	return nil
 }
 
@@ -60,7 +60,7 @@ type modelChunkFactory struct {
 
 func (f *modelChunkFactory) Format(_ disk.Disk, c *Config) error {
 	g := GeometryOf(c)
-	f.extents.Reset(&g, 1)
+	f.extents.Reset(&g, extent.Superblock)
 	f.chunks.Reset()
 	return nil
 }

@@ -30,15 +30,15 @@ type anExtent struct {
 	begun bool // its owner appends to it
 }
 
-// Reset makes e the extents of a fresh disk of that geometry, the first ones of them the superblock's.
-func (e *Extents) Reset(g *extent.Geometry, superblock int) {
+// Reset makes e the extents of a fresh disk of that geometry, the first of which have owners from the beginning.
+func (e *Extents) Reset(g *extent.Geometry, owners ...extent.Owner) {
 	e.order = order{after: e.after[:0]}
 	e.Next, e.geometry = 0, *g
 	e.extents = slices.Grow(e.extents[:0], int(g.Extents))[:g.Extents]
 	for i := range e.extents {
 		e.extents[i] = anExtent{Entry: extent.Entry{Generation: 1}, data: e.extents[i].data[:0]}
-		if i < superblock {
-			e.extents[i].Owner = extent.Superblock
+		if i < len(owners) {
+			e.extents[i].Owner = owners[i]
 		}
 	}
 }

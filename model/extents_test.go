@@ -16,7 +16,7 @@ var none iosched.Dependency
 // newExtents returns five extents of eight blocks of 64 bytes, the first of them the superblock's.
 func newExtents() *model.Extents {
 	e := new(model.Extents)
-	e.Reset(&extent.Geometry{Extents: 5, ExtentBytes: 512, Logical: 64, Physical: 64}, 1)
+	e.Reset(&extent.Geometry{Extents: 5, ExtentBytes: 512, Logical: 64, Physical: 64}, extent.Superblock)
 	return e
 }
 
@@ -149,6 +149,6 @@ func TestExtentsSurviveAReboot(t *testing.T) {
 	requireEntry(t, e, 1, extent.Runs, 1, 64)
 	again, _ := appendText(t, e, extent.Runs, "two", none)
 	require.EqualValues(t, 2, again.Extent, "every life begins its own")
-	e.Reset(e.Geometry(), 1)
+	e.Reset(e.Geometry(), extent.Superblock)
 	requireEntry(t, e, 1, extent.Free, 1, 0)
 }

@@ -114,6 +114,16 @@ func (h *host) suiteNamed(name string) (conformance.Suite, error) {
 // executors make what executes the sequences of each suite.
 var executors = map[string]func(conformance.DiskSource) conformance.Executor{
 	"kv": func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
+	"extent": func(d conformance.DiskSource) conformance.Executor {
+		return conformance.NewExtent(conformance.NewExtentFactory(), d)
+	},
+	"chunk": func(d conformance.DiskSource) conformance.Executor {
+		return conformance.NewChunk(conformance.NewChunkFactory(), d)
+	},
+	// An index stands on models of the floors below: it needs no disk.
+	"index": func(conformance.DiskSource) conformance.Executor {
+		return conformance.NewIndex(conformance.NewIndexFactory())
+	},
 }
 
 // newStores makes the factory of the stores under test; tests put stores in its place that are wrong on purpose.
