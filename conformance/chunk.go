@@ -203,7 +203,8 @@ func (x *Chunk) put(op *Op) {
 	}
 	x.chunks = append(x.chunks, aChunk{header: x.header, at: at, ref: ref})
 	x.deps = append(x.deps, dep)
-	x.trace.Word(uint64(at.Extent) | uint64(at.Offset)<<32)
+	x.got.place, x.want.place = at, at // the place is the store's to choose
+	x.got.count, x.want.count = len(x.deps), len(x.deps)
 }
 
 // full reports whether a store may say that it is.
