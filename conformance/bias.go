@@ -49,6 +49,7 @@ const (
 	BiasFillMagic  // the words that records begin with
 	BiasFillFrames // whole valid frames
 	BiasFillPlaces // locators
+	BiasPickRecent // one of the eight appends or chunks written last
 	BiasDepRecent  // a mutation that is not known to be persistent
 	biasCount
 )
@@ -70,6 +71,8 @@ func (p *Profile) Can(b Bias) bool {
 		return slices.ContainsFunc(p.Timings, func(t Timing) bool { return t.Bias == b })
 	case BiasRange:
 		return has(KindGetRange) || has(KindRead)
+	case BiasPickRecent:
+		return kinds[p.Read].arg(RolePick) != nil
 	case BiasDepRecent:
 		return has(KindWait) || has(KindPoll)
 	case BiasFits:

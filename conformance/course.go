@@ -27,7 +27,8 @@ type course struct {
 	op      *Op
 	disk    *TraceDisk          // nil where the factory needs none
 	deps    []engine.Dependency // every one the component handed out, in order
-	effect  bool                // the operation changed or returned something
+	cell    CellState
+	effect  bool // the operation changed or returned something
 	trace   Trace
 	stats   Stats
 	failure *Failure
@@ -141,6 +142,7 @@ func (x *course) begin(s *Sequence) {
 	x.trace = Trace{}
 	x.stats = Stats{Sequences: 1}
 	x.failure, x.fault = nil, nil
+	x.cell = CellNew
 }
 
 // execute runs the sequence up to its end or its first failure. A panic of the component is a failure like any other.
@@ -173,7 +175,10 @@ func (x *course) step(op *Op) {
 	x.stats.Kinds[op.Kind]++
 	if !x.effect {
 		x.stats.NoEffect++
+		x.stats.Idle[op.Kind]++
 	}
+	x.stats.Cells[op.Kind][x.cell]++
+	x.cell = x.cell.after(op, x.got.err, x.effect)
 	if x.failure == nil {
 		x.compare()
 	}

@@ -52,6 +52,8 @@ type Stats struct {
 	Refused    uint64 // operations answered ErrFull
 	AboveCache uint64 // sequences whose live data outgrew the cache at some time
 	Kinds      [kindCount]uint64
+	Idle       [kindCount]uint64 // those without effect
+	Cells      Cells
 	Requests   uint64 // reads, writes and flushes the device saw
 	Bytes      uint64 // written to the device
 }

@@ -108,9 +108,9 @@ func (e *fakeExecutor) AddProbes(add func(string, uint64)) {
 func (e *fakeExecutor) Close() error { return nil }
 
 // cutTail is the simplest reducer: it drops what follows the failing operation, then single operations before it.
-func cutTail(e Executor, s *Sequence, want Signature) (*Sequence, ReduceFigures) {
+func cutTail(e Executor, s *Sequence, want Signature, stop func() bool) (*Sequence, ReduceFigures) {
 	small, runs := s.Clone(), 0
-	for i := len(small.Ops) - 1; i >= 0; i-- {
+	for i := len(small.Ops) - 1; i >= 0 && !stop(); i-- {
 		try := small.Clone()
 		try.Ops = append(try.Ops[:i], try.Ops[i+1:]...)
 		runs++

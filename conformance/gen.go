@@ -32,19 +32,20 @@ type Generator struct {
 	extra     uint64 // bits of the operation's second draw that were not used yet
 
 	// The sequence so far, as far as its operations tell. Reset by begin.
-	sizes  sizeLimits
-	base   KeyID  // number of the first key the sequence knows
-	space  uint32 // how many it knows
-	pooled bool
-	spread bool
-	met    needs  // what the next operation would find
-	undone uint32 // mutations that were not waited for; NeedUnsynced is met if there are any
-	lifeAt int    // index of the reboot that begins the last life; operations after it read
-	room   int64  // bytes that may still be written before values become small
-	log    logGuess
-	fill   uint32 // the next fill of its own
-	last   Op     // the last write
-	pins   uint32
+	sizes   sizeLimits
+	base    KeyID  // number of the first key the sequence knows
+	space   uint32 // how many it knows
+	pooled  bool
+	spread  bool
+	met     needs  // what the next operation would find
+	undone  uint32 // mutations that were not waited for; NeedUnsynced is met if there are any
+	lifeAt  int    // index of the reboot that begins the last life; operations after it read
+	room    int64  // bytes that may still be written before values become small
+	log     logGuess
+	fill    uint32 // the next fill of its own
+	last    Op     // the last write
+	pins    uint32
+	appends uint32 // that were drawn
 
 	roomAll   int64     // room at the beginning
 	liveBytes int64     // of frames of what is stored
@@ -354,7 +355,9 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 			g.extra = 0
 		case RoleFlag, RoleWord:
 			o.Set(a.Field, a.Default+uint64(scale16(r>>24, uint32(a.Draw-a.Default)+1)))
-		case RoleExtent, RolePick:
+		case RolePick:
+			o.Set(a.Field, uint64(g.pick(a, r)))
+		case RoleExtent:
 			o.Set(a.Field, uint64(scale16(r>>32, uint32(a.Draw)+1)))
 		case RoleDep:
 			o.Set(a.Field, g.dep(a, kind, r))
@@ -376,6 +379,16 @@ func (g *Generator) dep(a *Arg, kind Kind, r uint64) uint64 {
 	return uint64(scale16(r>>32, uint32(a.Draw)+1))
 }
 
+// pick draws an append or a chunk, counted back from the newest. Bits used of r: 24-47.
+func (g *Generator) pick(a *Arg, r uint64) uint32 {
+	n := min(g.liveLen, uint32(a.Draw)+1)
+	if Odds(r>>24) < 144 && n > ringLen && !g.Profile.Off.Has(BiasPickRecent) {
+		g.Hits[BiasPickRecent]++
+		n = ringLen
+	}
+	return scale16(r>>32, n)
+}
+
 // note takes account of what o does.
 func (g *Generator) note(o *Op) {
 	info := &kinds[o.Kind]
@@ -393,6 +406,8 @@ func (g *Generator) note(o *Op) {
 	case KindAppend, KindPutChunk:
 		g.mutation(o)
 		g.tail(o)
+		g.lens[g.appends%pickRing] = o.Len
+		g.appends++
 		g.liveLen++
 		g.met |= 1 << NeedLive
 		g.last = *o
@@ -523,7 +538,8 @@ func (g *Generator) begin(c *Config) {
 	g.liveLen, g.recent.n, g.dead.n = 0, 0, 0
 	g.log.begin(&g.sizes, p)
 	g.fill, g.last, g.extra = FillOnes+1, Op{}, 0
-	g.tails, g.pins, g.liveBytes = [3]uint32{}, 0, 0
+	g.tails, g.pins, g.liveBytes, g.appends = [3]uint32{}, 0, 0, 0
+	clear(g.lens[:pickRing])
 	g.roomAll = logBytes(c) * int64(p.FillShare) / 100
 	if writerOf(p.Suite) == KindNone {
 		g.roomAll = 1 << 40 // entries are small

@@ -175,8 +175,11 @@ func (g *Generator) lengthRead(o *Op) uint32 {
 		}
 		return g.sizes.page
 	}
-	return g.last.Len
+	return g.lens[(g.appends-1-uint32(o.Choice))%pickRing]
 }
+
+// pickRing is how many appends back the generator knows their lengths; as many as a pick is drawn from.
+const pickRing = 64
 
 // offEdge is how far off an edge a size may be, the smaller the likelier; numbers below zero wrap, as the sums do.
 var offEdge = [8]uint32{0, 1, ^uint32(0), 0, 2, ^uint32(1), 3, ^uint32(2)}

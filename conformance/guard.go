@@ -77,6 +77,28 @@ func (g *guard) keepProbes() {
 	}
 }
 
+// watched runs f, which uses g, and returns when it is done, or true when a sequence has been running for longer than after: then
+// f goes on in a goroutine that is lost, with g.
+func (g *guard) watched(after time.Duration, f func()) (hung bool) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	tick := time.NewTicker(min(after/4, 100*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return false
+		case <-tick.C:
+			if g.busyFor() > after {
+				return true
+			}
+		}
+	}
+}
+
 // busyFor returns how long the running sequence has been running, zero if none is.
 func (g *guard) busyFor() time.Duration {
 	since := g.since.Load()

@@ -28,6 +28,7 @@ func (r *run) report(ctx context.Context, canary *CanaryReport, failures []Failu
 		TraceDigest:      digestText(t.digest),
 		Blocks:           t.blockList(),
 		Probes:           probes,
+		Cells:            t.stats.Cells.names(r.cfg.Suite.Executes),
 		Canary:           canary,
 		CorpusReplayed:   r.corpus,
 		Failures:         failures,

@@ -11,6 +11,19 @@ type MixShare struct {
 // MixShares are the shares of the stock profiles: half of all sequences drive the whole store.
 var MixShares = []MixShare{{"kv", 4}, {"chunk", 2}, {"extent", 1}, {"index", 1}}
 
+// mixParts is the sum of the shares.
+const mixParts = 8
+
+// mixShare returns the share of a stock profile in the mix.
+func mixShare(profile string) int {
+	for _, s := range MixShares {
+		if s.Profile == profile {
+			return s.Share
+		}
+	}
+	return mixParts
+}
+
 // MixOf returns the suite named name that runs sequences of all parts, each as often as shares has its profile. Which part a
 // sequence belongs to depends on its seed alone, so that shards and workers share out the same set. A part without a share is
 // executed, for files, but never drawn.

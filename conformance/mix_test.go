@@ -55,6 +55,11 @@ func TestAMixSharesSequencesOutByTheirSeeds(t *testing.T) {
 		NewGenerator(ProfileNamed(s.Suite)).Fill(&again, seed)
 		require.Equal(t, again.Hash(), s.Hash(), "a part draws what it draws alone")
 	}
+	sum := 0
+	for _, share := range MixShares {
+		sum += share.Share
+	}
+	require.Equal(t, mixParts, sum)
 	for _, share := range MixShares {
 		require.InDelta(t, n*share.Share/8, counts[share.Profile], n/50, share.Profile)
 	}

@@ -13,26 +13,46 @@ type Probe struct {
 	DueAfter uint64   // sequences
 }
 
+// owedBy reports whether a run of the profile owes p.
+func (p *Probe) owedBy(profile string) bool { return slices.Contains(p.Profiles, profile) }
+
 // Probes is what the stock profiles owe. Each number is at least ten times that of sequences between two occurrences, so that
 // chance leaves one out in fewer than one run in twenty thousand, and at least 1,000, so that a short run on a disk with large
 // blocks owes nothing. The probe "open replayed units" is missing: without crashes every store is closed cleanly.
-var Probes = []Probe{
-	{"read served from the log's memory", kvProfiles, 1000},
-	{"put waited for the window", kvProfiles, 1000},
-	{"put waited for a ready extent", kvProfiles, 1000},
-	{"mutation refused: only the reserve is left", kvProfiles, 1000},
-	{"mutation flushed first: the tail is full", kvProfiles, 1000},
-	{"extent released", kvProfiles, 1000},
-	{"extent reused in a later generation", kvProfiles, 1000},
-	{"flush merged an older run", kvProfiles, 1000},
-	{"flush dropped a tombstone", kvProfiles, 1000},
-	{"run of several tables", kvProfiles, 1000},
-	{"open found nothing to replay", kvProfiles, 1000},
-	{"frame ends on a block edge", kvProfiles, 1000},
-	{"frame ends on an extent edge", kvProfiles, 10_000},
-}
+//
+// A probe that several profiles owe stands once for each number; the mix owes what its profiles do, after as many of its own
+// sequences as give each its share.
+var Probes = slices.Concat(
+	owed("kv", 1000,
+		"read served from the log's memory",
+		"put waited for the window",
+		"put waited for a ready extent",
+		"mutation refused: only the reserve is left",
+		"mutation flushed first: the tail is full",
+		"extent released",
+		"extent reused in a later generation",
+		"flush merged an older run",
+		"flush dropped a tombstone",
+		"run of several tables",
+		"open found nothing to replay",
+		"frame ends on a block edge",
+	),
+	owed("kv", 10_000,
+		"frame ends on an extent edge",
+	),
+	owed("extent", 1000),
+	owed("chunk", 1000),
+	owed("index", 1000),
+)
 
-var kvProfiles = []string{"kv", "all"}
+// owed returns entries of the table for probes that a profile owes after that many sequences.
+func owed(profile string, after uint64, names ...string) (table []Probe) {
+	inMix := after * mixParts / uint64(mixShare(profile))
+	for _, name := range names {
+		table = append(table, Probe{name, []string{profile}, after}, Probe{name, []string{"all"}, inMix})
+	}
+	return table
+}
 
 // ProbeReport is a probe's count. DueAfter is absent where the profile owes nothing for it; Due says that the number was
 // reached. A merged report adds the counts and judges again.
@@ -55,12 +75,14 @@ func judgeProbes(table []Probe, profile string, sequences uint64, counts map[str
 		out[name] = ProbeReport{Count: n}
 	}
 	for _, p := range table {
-		if !slices.Contains(p.Profiles, profile) {
+		if !p.owedBy(profile) {
 			continue
 		}
 		r := out[p.Name]
-		r.DueAfter = p.DueAfter
-		r.Due = sequences >= p.DueAfter
+		if r.DueAfter == 0 || p.DueAfter < r.DueAfter { // another profile of the mix may owe it sooner
+			r.DueAfter = p.DueAfter
+		}
+		r.Due = sequences >= r.DueAfter
 		out[p.Name] = r
 	}
 	return out, silentProbes(out)

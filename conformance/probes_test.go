@@ -30,3 +30,19 @@ func TestAMergedReportJudgesTheSumOfItsProbes(t *testing.T) {
 	require.Empty(t, silent, "owed by another profile")
 	require.Equal(t, ProbeReport{Count: 3}, other["extra"])
 }
+
+func TestTheMixOwesWhatItsProfilesDo(t *testing.T) {
+	seen := map[string]uint64{}
+	for i := range Probes {
+		p := &Probes[i]
+		if p.owedBy("all") {
+			seen[p.Name] = p.DueAfter
+		}
+	}
+	for i := range Probes {
+		if p := &Probes[i]; !p.owedBy("all") {
+			require.GreaterOrEqual(t, seen[p.Name], p.DueAfter, p.Name)
+		}
+	}
+	require.EqualValues(t, 2000, seen["extent released"], "kv is half of the mix")
+}

@@ -96,12 +96,12 @@ func extentProfile() *Profile {
 	p.Read, p.Write = KindRead, KindAppend
 	p.Kept = []Kind{KindRead, KindAppend}
 	p.Weights = Weights{
-		KindAppend: 72, KindRead: 72, KindRelease: 16, KindPin: 6, KindUnpin: 6, KindDescribe: 12, KindSuperblock: 12,
+		KindAppend: 72, KindRead: 76, KindRelease: 6, KindPin: 6, KindUnpin: 6, KindDescribe: 12, KindSuperblock: 12,
 		KindPump: 24, KindSync: 10, KindPoll: 16, KindCheck: 3, KindReboot: 10,
 	}
 	p.Phases = []Phase{
 		{"load", 3, Weights{KindAppend: 80, KindRead: 16, KindPump: 12, KindPoll: 4}},
-		{"churn", 4, Weights{KindAppend: 40, KindRead: 24, KindRelease: 24, KindPump: 12, KindSuperblock: 8, KindPin: 3, KindUnpin: 3}},
+		{"churn", 4, Weights{KindAppend: 40, KindRead: 24, KindRelease: 9, KindPump: 12, KindSuperblock: 8, KindPin: 3, KindUnpin: 3}},
 		{"settle", 1, Weights{KindAppend: 12, KindRead: 16, KindSync: 12, KindSuperblock: 16, KindReboot: 16, KindPump: 12}},
 		{"verify", 2, Weights{KindRead: 64, KindDescribe: 24, KindPoll: 12, KindCheck: 4, KindAppend: 8}},
 	}
@@ -109,8 +109,8 @@ func extentProfile() *Profile {
 		{BiasSizeZero, 1}, {BiasSizeOne, 2}, {BiasSizeSmall, 20}, {BiasSizePage, 8}, {BiasSizeFrame, 10}, {BiasSizeExtent, 4}, {BiasSizeMax, 2},
 	}
 	p.Timings = []Timing{
-		{BiasReclaimAtOnce, KindAppend, KindRelease, 0, 4},
-		{BiasTwice, KindRelease, KindRelease, 0, 16},
+		{BiasReclaimAtOnce, KindAppend, KindRelease, 0, 2},
+		{BiasTwice, KindRelease, KindRelease, 0, 8},
 		{BiasTwice, KindSuperblock, KindSuperblock, 0, 12},
 		{BiasMoveReboot, KindRelease, KindReboot, 16, 16},
 		{BiasMoveReboot, KindSuperblock, KindReboot, 12, 24},

@@ -10,6 +10,8 @@ type Progress struct {
 	Total     uint64        // of this shard; 0: no number was stated
 	For       time.Duration // 0: no time was stated
 	Failures  uint64        // distinct signatures
+
+	Probes, ProbesOwed int // probes that the profile owes: hit so far, and all
 }
 
 // Left estimates the time to the end, from the rate so far; false when there is nothing to estimate it from.

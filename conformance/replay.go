@@ -1,6 +1,10 @@
 package conformance
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // ReplayOutcome says what became of a sequence that was kept.
 type ReplayOutcome string
@@ -71,22 +75,42 @@ func Replay(suite Suite, s *Sequence, file string, print Print) (out Replayed) {
 	return out
 }
 
-// Minimize makes s smaller while it keeps failing as it does now. It returns false when s does not fail each time.
-func Minimize(suite Suite, s *Sequence) (small *Sequence, figures ReduceFigures, first *Failure, ok bool, err error) {
+// Minimized is what became of a minimization.
+type Minimized struct {
+	Small   *Sequence // nil: there is nothing smaller to show
+	Figures ReduceFigures
+	First   *Failure // of s; nil: it passes
+	Steady  bool     // it failed each time
+	Hung    bool     // a run did not come to its end; the process should end soon
+}
+
+// Minimize makes s smaller while it keeps failing as it does now. Once ctx is done it stops with what it has. A run that takes
+// longer than hangAfter ends everything.
+func Minimize(ctx context.Context, suite Suite, s *Sequence, hangAfter time.Duration) (Minimized, error) {
 	g := newGuard(&suite)
-	defer func() { err = errors.Join(err, g.Close()) }()
+	var m Minimized
+	var err error
+	if g.watched(hangAfter, func() { m, err = minimize(ctx, g, s) }) {
+		return Minimized{Hung: true}, nil
+	}
+	return m, errors.Join(err, g.Close())
+}
+
+func minimize(ctx context.Context, g *guard, s *Sequence) (m Minimized, err error) {
 	res := g.Run(s)
-	if res.Err != nil || res.Failure == nil || suite.Reduce == nil {
-		return nil, figures, res.Failure, false, res.Err
+	m.First = res.Failure
+	if res.Err != nil || res.Failure == nil || g.suite.Reduce == nil {
+		return m, res.Err
 	}
-	if confirm(g, s, res.Failure.Signature) < confirmRuns {
-		return nil, figures, res.Failure, false, nil
+	if m.Steady = confirm(g, s, res.Failure.Signature) == confirmRuns; !m.Steady {
+		return m, nil
 	}
-	small, figures = suite.Reduce(g, s, res.Failure.Signature)
+	small, figures := g.suite.Reduce(g, s, res.Failure.Signature, func() bool { return ctx.Err() != nil })
 	again := g.Run(small)
 	if again.Failure == nil {
-		return nil, figures, res.Failure, false, errors.New("the minimized sequence no longer fails")
+		return m, errors.New("the minimized sequence no longer fails")
 	}
 	small.Fail = again.Failure.FailLine(len(small.Ops))
-	return small, figures, res.Failure, true, nil
+	m.Small, m.Figures = small, figures
+	return m, nil
 }

@@ -46,7 +46,7 @@ type Report struct {
 	Blocks      []Block `json:"blocks"`
 
 	Probes           map[string]ProbeReport `json:"probes,omitempty"`
-	Cells            map[string]uint64      `json:"cells,omitempty"`
+	Cells            map[string]uint64      `json:"cells,omitempty"` // operations by kind/state, see CellState
 	Canary           *CanaryReport          `json:"canary,omitempty"`
 	DeterminismAudit *AuditReport           `json:"determinism_audit,omitempty"`
 	CorpusReplayed   uint64                 `json:"corpus_replayed"`

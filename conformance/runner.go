@@ -73,7 +73,7 @@ func Run(ctx context.Context, cfg RunConfig) (*Report, error) {
 	}
 	canary := r.watch(ctx)
 	r.spent, r.elapsed = r.cpu(), time.Since(r.began)
-	failures := r.triage()
+	failures := r.triage(ctx)
 	return r.report(ctx, canary, failures), nil
 }
 
@@ -106,7 +106,8 @@ type run struct {
 	tally    *tally
 	total    uint64 // sequences of this shard
 	next     atomic.Uint64
-	stopping atomic.Bool // no further batch is begun
+	stopping atomic.Bool   // no further batch is begun
+	probing  atomic.Uint64 // goes up when the progress function wants to know which probes were hit
 
 	began    time.Time
 	cpuBegan time.Duration
@@ -228,6 +229,8 @@ func (r *run) show() {
 		Failures:  r.tally.failures.Load(),
 		For:       r.cfg.For,
 	}
+	r.probing.Add(1)
+	p.Probes, p.ProbesOwed = r.tally.probesSeen(r.cfg.Suite.Probes, r.cfg.Suite.Profile)
 	if r.cfg.Sequences > 0 {
 		p.Total = r.total
 	}

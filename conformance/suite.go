@@ -28,8 +28,9 @@ type Filler interface {
 	Fill(dst *Sequence, seed uint64)
 }
 
-// ReduceFunc makes a failing sequence smaller while it keeps failing with signature want. It changes nothing of s.
-type ReduceFunc func(e Executor, s *Sequence, want Signature) (*Sequence, ReduceFigures)
+// ReduceFunc makes a failing sequence smaller while it keeps failing with signature want. It changes nothing of s. stop is asked
+// before each run; once it says so, the smallest so far is returned.
+type ReduceFunc func(e Executor, s *Sequence, want Signature, stop func() bool) (*Sequence, ReduceFigures)
 
 // ReduceFigures says what a reduction cost.
 type ReduceFigures struct {

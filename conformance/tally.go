@@ -20,6 +20,7 @@ type tally struct {
 	differ   []uint64 // sequence numbers whose second run differed; the lowest few
 	err      error    // the first fault of the harness
 	probes   map[string]uint64
+	seen     map[string]bool // probes that were hit, for progress
 
 	sequences atomic.Uint64 // stats.Sequences, for progress
 	failures  atomic.Uint64 // len(findings), for progress
@@ -38,7 +39,7 @@ type finding struct {
 }
 
 func newTally() *tally {
-	return &tally{blocks: map[uint64]*blockSum{}, findings: map[Signature]*finding{}, probes: map[string]uint64{}}
+	return &tally{blocks: map[uint64]*blockSum{}, findings: map[Signature]*finding{}, probes: map[string]uint64{}, seen: map[string]bool{}}
 }
 
 // batch is what one worker did since it last added to the tally.
@@ -133,6 +134,37 @@ func (t *tally) addProbes(g *guard) {
 	clear(g.probes)
 }
 
+// seeProbes notes which probes the executor of g has hit so far. No sequence is running on it.
+func (t *tally) seeProbes(g *guard) {
+	p, ok := g.exec.(ProbeSource)
+	if !ok {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p.AddProbes(func(name string, n uint64) {
+		if n > 0 {
+			t.seen[name] = true
+		}
+	})
+}
+
+// probesSeen counts the probes of the table that the profile owes, and those of them that were hit as far as workers have told.
+func (t *tally) probesSeen(table []Probe, profile string) (seen, owed int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range table {
+		if !table[i].owedBy(profile) {
+			continue
+		}
+		owed++
+		if t.seen[table[i].Name] {
+			seen++
+		}
+	}
+	return seen, owed
+}
+
 // sorted returns the findings: corpus files first, then by sequence number.
 func (t *tally) sorted() []*finding {
 	t.mu.Lock()
@@ -178,7 +210,9 @@ func (s *Stats) Add(o *Stats) {
 	s.AboveCache += o.AboveCache
 	for k := range s.Kinds {
 		s.Kinds[k] += o.Kinds[k]
+		s.Idle[k] += o.Idle[k]
 	}
+	s.Cells.add(&o.Cells)
 	s.Requests += o.Requests
 	s.Bytes += o.Bytes
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
 	"hash/fnv"
 	"os"
@@ -23,23 +24,43 @@ type Print struct {
 	Out     string // directory for failing sequences, made when needed; empty: none are written
 }
 
-// triage makes reports of the findings: each is reproduced, minimized, written down and put into words.
-func (r *run) triage() []FailureReport {
+// triage makes reports of the findings: each is reproduced, minimized, written down and put into words. Once ctx is done, nothing
+// is minimized any more.
+func (r *run) triage(ctx context.Context) []FailureReport {
 	found := r.tally.sorted()
 	if r.cfg.FailFast && len(found) > 1 {
 		found = found[:1]
 	}
-	g := newGuard(&r.cfg.Suite)
-	defer g.Close()
 	out := make([]FailureReport, 0, len(found))
 	for i, f := range found {
 		if i < triageMax {
-			out = append(out, r.investigate(g, f))
+			out = append(out, r.watchedTriage(ctx, f))
 		} else {
 			out = append(out, f.report())
 		}
 	}
 	return out
+}
+
+// watchedTriage investigates f and gives up when that hangs: a sequence that comes to its end in a run need not do so alone.
+func (r *run) watchedTriage(ctx context.Context, f *finding) FailureReport {
+	g := newGuard(&r.cfg.Suite)
+	var rep FailureReport
+	if !g.watched(r.cfg.HangAfter, func() { rep = r.investigate(ctx, g, f); g.Close() }) {
+		return rep
+	}
+	lost := f.report()
+	lost.Class = "hangs when it is run again"
+	full := r.sequenceOf(f)
+	lost.Ops, lost.MinimizedOps, lost.MinimizedBytes = len(full.Ops), len(full.Ops), putBytes(full)
+	files := r.write(f, full, full, f.failure)
+	if f.corpus == nil && files.small != "" {
+		lost.File = files.small
+	}
+	lost.Message = messageText(&message{
+		seq: full, failure: f.failure, reproduced: lost.Reproduced, files: files, print: r.cfg.Print,
+	})
+	return lost
 }
 
 // report returns what is known of f without running anything.
@@ -60,7 +81,7 @@ func (f *finding) report() FailureReport {
 }
 
 // investigate reproduces and minimizes f.
-func (r *run) investigate(g *guard, f *finding) FailureReport {
+func (r *run) investigate(ctx context.Context, g *guard, f *finding) FailureReport {
 	rep := f.report()
 	full := r.sequenceOf(f)
 	rep.Ops, rep.MinimizedOps, rep.MinimizedBytes = len(full.Ops), len(full.Ops), putBytes(full)
@@ -70,9 +91,9 @@ func (r *run) investigate(g *guard, f *finding) FailureReport {
 		reproduced = confirm(g, full, f.failure.Signature)
 		if reproduced < confirmRuns {
 			rep.Class = "flaky"
-		} else if f.corpus == nil && !r.cfg.NoReduce && r.cfg.Suite.Reduce != nil {
+		} else if f.corpus == nil && !r.cfg.NoReduce && r.cfg.Suite.Reduce != nil && ctx.Err() == nil {
 			var figures ReduceFigures
-			small, figures = r.cfg.Suite.Reduce(g, full, f.failure.Signature)
+			small, figures = r.cfg.Suite.Reduce(g, full, f.failure.Signature, func() bool { return ctx.Err() != nil })
 			rep.MinimizeRuns, rep.MinimizeCPUSeconds = figures.Runs, figures.CPU.Seconds()
 			rep.MinimizedOps, rep.MinimizedBytes = len(small.Ops), putBytes(small)
 		}

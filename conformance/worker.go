@@ -8,6 +8,7 @@ type worker struct {
 	exec  *guard
 	seq   Sequence
 	batch batch
+	asked uint64  // run.probing when it last told which probes were hit
 	inbox *inbox  // second runs other workers ask for
 	peer  *inbox  // of the worker that does this one's second runs
 	lone  *worker // of a run with one worker: makes its second runs, in the same goroutine
@@ -44,6 +45,10 @@ func (w *worker) sequences() {
 			w.one(w.run.cfg.Shard.number(i))
 		}
 		w.run.tally.flush(&w.batch)
+		if asked := w.run.probing.Load(); asked != w.asked {
+			w.asked = asked
+			w.run.tally.seeProbes(w.exec)
+		}
 	}
 }
 

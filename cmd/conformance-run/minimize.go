@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/shardproof/shardproof/conformance"
 )
@@ -16,10 +17,11 @@ func minimizeFlags(fs *flag.FlagSet, c *config) {
 	fs.StringVar(&c.output, "output", "", "`FILE` for the result; FILE-min.seq beside the input when left out, - is stdout")
 	c.maxRuns = 5000
 	fs.Var(&c.maxRuns, "max-runs", "`number` of executions to spend")
+	fs.DurationVar(&c.hangAfter, "hang-after", time.Minute, "`time` after which a sequence counts as hanging")
 }
 
 // minimizeVerb makes a failing sequence as small as it gets while it keeps failing as it does.
-func minimizeVerb(_ context.Context, cfg *config, stdout, stderr io.Writer) error {
+func minimizeVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	if len(cfg.args) != 1 {
 		return usagef("which file? conformance-run minimize FILE")
 	}
@@ -46,23 +48,30 @@ func minimizeVerb(_ context.Context, cfg *config, stdout, stderr io.Writer) erro
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	suite.Reduce = conformance.ReduceWithin(int(cfg.maxRuns))
-	small, figures, failure, ok, err := conformance.Minimize(suite, s)
+	m, err := conformance.Minimize(ctx, suite, s, cfg.hangAfter)
 	switch {
 	case errors.Is(err, conformance.ErrStale):
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return verdict(conformance.Inconclusive)
 	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)
-	case failure == nil:
+	case m.Hung:
+		fmt.Fprintf(stderr, "%s: a run of it, or of what it was cut down to, did not end within %v\n", name, cfg.hangAfter)
+		return verdict(conformance.Inconclusive)
+	case m.First == nil:
 		fmt.Fprintf(stderr, "%s: passes, there is nothing to minimize\n", name)
 		return verdict(conformance.Inconclusive)
-	case !ok:
-		fmt.Fprintf(stderr, "%s: fails, but not each time: %s\n", name, failure.Signature)
+	case !m.Steady:
+		fmt.Fprintf(stderr, "%s: fails, but not each time: %s\n", name, m.First.Signature)
 		return verdict(conformance.Inconclusive)
 	}
+	small, figures := m.Small, m.Figures
 	proof := "not shown to be minimal"
-	if figures.Minimal {
+	switch {
+	case figures.Minimal:
 		proof = "no single thing can be taken away"
+	case ctx.Err() != nil:
+		proof = "interrupted"
 	}
 	fmt.Fprintf(stderr, "%s: %d -> %d operations in %d executions, %.1f s of processor time; %s\n", name, len(s.Ops), len(small.Ops),
 		figures.Runs, figures.CPU.Seconds(), proof)
@@ -70,9 +79,17 @@ func minimizeVerb(_ context.Context, cfg *config, stdout, stderr io.Writer) erro
 		return err
 	}
 	if cfg.output == "-" {
-		return nil
+		return interrupted(ctx)
 	}
 	r := conformance.Replay(suite, small, cfg.output, conformance.Print{Command: commandText(cfg.called), Flags: cfg.diskFlags()})
 	fmt.Fprint(stdout, r.Message)
-	return nil
+	return interrupted(ctx)
+}
+
+// interrupted returns the verdict of a command that was told to stop, nil if it was not.
+func interrupted(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return verdict(verdictOf(context.Cause(ctx)))
 }

@@ -71,6 +71,9 @@ func progressText(p, last conformance.Progress) string {
 	if d := (p.Elapsed - last.Elapsed).Seconds(); d > 0 {
 		text += fmt.Sprintf(" (%s/s)", grouped(uint64(float64(p.Sequences-last.Sequences)/d)))
 	}
+	if p.ProbesOwed > 0 {
+		text += fmt.Sprintf("  probes %d/%d", p.Probes, p.ProbesOwed)
+	}
 	text += fmt.Sprintf("  failures %d", p.Failures)
 	if left, ok := p.Left(); ok {
 		text += "  left " + clock(left)

@@ -13,8 +13,8 @@ import (
 
 func TestTheProgressLineHasTheSameWordsEachTime(t *testing.T) {
 	last := conformance.Progress{Elapsed: 720 * time.Second, Sequences: 1_832_347}
-	p := conformance.Progress{Elapsed: 723 * time.Second, Sequences: 1_840_000, For: time.Hour}
-	require.Equal(t, "12m03s  1.84M seqs (2 551/s)  failures 0  left 47m57s", progressText(p, last))
+	p := conformance.Progress{Elapsed: 723 * time.Second, Sequences: 1_840_000, For: time.Hour, Probes: 41, ProbesOwed: 44}
+	require.Equal(t, "12m03s  1.84M seqs (2 551/s)  probes 41/44  failures 0  left 47m57s", progressText(p, last))
 	p = conformance.Progress{Elapsed: 10 * time.Second, Sequences: 500, Total: 2000, Failures: 2}
 	require.Equal(t, "10s  500 seqs of 2000 (50/s)  failures 2  left 30s", progressText(p, conformance.Progress{}))
 }

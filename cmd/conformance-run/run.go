@@ -142,6 +142,18 @@ func printResult(w io.Writer, rep *conformance.Report) {
 	fmt.Fprintf(w, "  trace digest %s; %s replayed from the corpus; %s run twice, %d differ\n", rep.TraceDigest,
 		plural(int(rep.CorpusReplayed), "sequence"), plural(int(rep.DeterminismAudit.Checked), "sequence"),
 		rep.DeterminismAudit.Differing)
+	if len(rep.Cells) > 0 {
+		fmt.Fprintf(w, "  %s\n", cellsText(rep))
+	}
+}
+
+// cellsText says how much of the product of kinds and states was seen, and what least.
+func cellsText(rep *conformance.Report) string {
+	names, hit := rep.Emptiest(6)
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s %s", name, grouped(rep.Cells[name]))
+	}
+	return fmt.Sprintf("%d of %s seen; the emptiest: %s", hit, plural(len(rep.Cells), "cell"), strings.Join(names, ", "))
 }
 
 // honestText says how much work a sequence is.
