@@ -2,20 +2,37 @@
 //
 //	profile, seed ──Generator──┐                         ┌──► model  ──► answer ─┐
 //	corpus .seq   ──Parse──────┼──► Sequence ──Executor──┤                       ├──► equal? ──► Result: trace, Failure
-//	fuzz, rapid   ─────────────┘                         └──► Target ──► answer ─┘                    │
+//	fuzz, rapid   ─────────────┘                         └──► target ──► answer ─┘                    │
 //	                                                              │                                   │
 //	                                                          TraceDisk ──► disk                      │
 //	                                                                                                  ▼
 //	Report ◄── verdict ◄── digests, probes, canary, audit ◄── Run: workers, shards ◄──── signature ──► Reducer ──► .seq
 //
-// Read in this order: op, kind, config (what a test case is), optext (its text), profile and gen (where it comes from), target
-// and kv (what executes it), property (what must hold), reduce (how it becomes small), runner, worker and judge (how many make a
-// verdict), report and message (what is said about it). Package bugs tests the tester.
+// There is a suite for the whole store, kv, and one for each of its floors: extent, chunk and index. Each has kinds of operations,
+// a profile that draws them and an executor; the profile all is a mix of the others.
 //
-// Invariants
+// Read in this order: op, kind, kindtable, config (what a test case is), optext (its text), profile, profiles, gen and mix (where
+// it comes from), target, course, kv and kvspace (what executes it), extent, chunk and index (the same for the floors), property
+// and space (what must hold), reduce (how it becomes small), runner, worker, judge and cells (how many make a verdict), report,
+// message and explain (what is said about it). Package bugs tests the tester.
 //
-//	R1  A sequence is data and complete: what it does depends on nothing outside it. The sequence of a number is a function of
-//	    profile, run seed and number, and its trace hash of the sequence and the engine.
+// Invariants of the data: what a test case is
+//
+//	D1  Every sequence is valid: what an operation is about is chosen among what there is, and where there is nothing it does
+//	    nothing. So any part of a sequence is one, and any bytes read as one or are refused with the place.
+//	D2  A sequence has one text. Parsing gives it again, and nothing unknown is skipped.
+//	D3  Numbers and names of kinds, words, fills, options and keys mean the same for ever. A file names the first version of the
+//	    alphabet that has all it uses, and is refused where it uses more than that.
+//	D4  What a table does not say is not said twice: parsing, printing, drawing and reducing know roles, not kinds.
+//	D5  A sequence is a function of generator version, profile and seed; nothing is carried over, and nothing is allocated.
+//	D6  A profile is data. Each departure from even draws is a bias with a name, a switch and a counter.
+//	D7  A stock profile is honest work: at least 60 operations in the mean, at most 15 % without effect, at least 20 % reads that
+//	    return bytes; half of the sequences of kv store more than the cache holds.
+//
+// Invariants of the run
+//
+//	R1  A sequence is complete: what it does depends on nothing outside it. The sequence of a number is a function of profile, run
+//	    seed and number, and its trace hash of the sequence and the engine.
 //	R2  What a run reports does not depend on how many workers or shards it had: sums, minima and sets are all it keeps.
 //	R3  Unknown is never a pass: a number not reached, a due probe at zero, a silent canary, a trace that differs when run again
 //	    and a choice that no longer applies are all inconclusive.

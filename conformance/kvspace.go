@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine"
 )
@@ -159,9 +160,11 @@ func (x *KV) fill(op *Op) {
 // it works on a full disk and leaves no live byte SPACE.
 func (x *KV) drain() {
 	count := 0
-	for len(x.model.Now()) > 0 && x.failure == nil {
-		now := x.model.Now()
-		id := now[len(now)-1].ID
+	x.wantIDs = x.wantIDs[:0]
+	for _, shard := range x.model.Now() {
+		x.wantIDs = append(x.wantIDs, shard.ID)
+	}
+	for _, id := range slices.Backward(x.wantIDs) { // from the end: the model need not move what is behind
 		dep, err := x.target.Delete(id)
 		if classOf(err) == classFull {
 			if !x.tidyUp() {
@@ -178,14 +181,14 @@ func (x *KV) drain() {
 			return
 		}
 		x.got, x.want = answer{}, answer{}
+		x.grow(-x.sizeOf(id))
 		_, x.want.err = x.model.Delete(id)
-		x.live = 0
 		if x.accept(dep, err); x.got.err != nil {
 			return
 		}
 		count++
 	}
-	if x.failure != nil || !x.tidyUp() {
+	if !x.tidyUp() {
 		return
 	}
 	x.dirty, x.superDirty, x.empty = false, true, true

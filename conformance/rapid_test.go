@@ -29,7 +29,7 @@ func RapidSequence(t *rapid.T, p *Profile) *Sequence {
 		if info := k.Info(); info.In(p.Suite) {
 			actions[info.Name] = func(t *rapid.T) {
 				if len(s.Ops) < OpsMax {
-					s.Ops = append(s.Ops, rapidOp(t, k, keys, sizes))
+					s.Ops = append(s.Ops, rapidOp(t, p.Suite, k, keys, sizes))
 				}
 			}
 		}
@@ -38,11 +38,14 @@ func RapidSequence(t *rapid.T, p *Profile) *Sequence {
 	return s
 }
 
-func rapidOp(t *rapid.T, k Kind, keys *rapid.Generator[uint16], sizes *rapid.Generator[uint32]) Op {
+func rapidOp(t *rapid.T, suite string, k Kind, keys *rapid.Generator[uint16], sizes *rapid.Generator[uint32]) Op {
 	o := NewOp(k)
 	args := k.Info().Args
 	for i := range args {
 		a := &args[i]
+		if !a.in(suite) {
+			continue
+		}
 		v := a.Default
 		switch a.Role {
 		case RoleKey:
@@ -121,13 +124,19 @@ type scratchTB struct {
 func (s *scratchTB) Fatalf(f string, a ...any) { s.message = fmt.Sprintf(f, a...) }
 
 func TestRapidSequencesSurviveTheirText(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := RapidSequence(t, ProfileNamed("kv"))
-		if err := s.Config.Check(); err != nil {
-			t.Fatal(err)
-		}
-		CheckTextLaws(t, s.AppendText(nil))
-	})
+	for _, p := range Profiles {
+		rapid.Check(t, func(t *rapid.T) {
+			s := RapidSequence(t, p)
+			if err := s.Config.Check(); err != nil {
+				t.Fatal(err)
+			}
+			text := s.AppendText(nil)
+			if _, err := Parse(text); err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			CheckTextLaws(t, text)
+		})
+	}
 }
 
 func TestRapidFailureIsPrintedReduced(t *testing.T) {
@@ -138,6 +147,12 @@ func TestRapidFailureIsPrintedReduced(t *testing.T) {
 	require.Contains(t, tb.message, "minimal true")
 	require.Contains(t, tb.message, "put     k0\n")
 	require.Less(t, exec.runs, 500)
+}
+
+func TestRapidFindsNothingOnTheModels(t *testing.T) {
+	for _, p := range Profiles {
+		RapidCheck(t, p, modelExecutors[p.Suite]())
+	}
 }
 
 func TestRapidPassesWhatHolds(t *testing.T) {
