@@ -61,12 +61,18 @@ func (x *KV) compact(op *Op) {
 	}
 	more, err := x.target.Compact(context.Background())
 	x.stepped(more, err)
+	x.recorded()
+}
+
+// recorded looks at what is recorded after a step, where it is known what that should be.
+func (x *KV) recorded() {
 	if !x.dirty && x.failure == nil && x.got.err == nil {
 		x.keep(CheckSpace(x.target, &x.model))
 	}
 }
 
-// reclaim frees an extent. It changes no answer; a flush is part of it.
+// reclaim frees an extent. It changes no answer. A flush may be part of it, so that what is recorded is known only if nothing was
+// to be flushed.
 func (x *KV) reclaim(op *Op) {
 	if op.Which != 0 {
 		x.start(WorkReclaim)
@@ -74,9 +80,7 @@ func (x *KV) reclaim(op *Op) {
 	}
 	more, err := x.target.Reclaim(context.Background())
 	x.stepped(more, err)
-	if more && err == nil {
-		x.flushed(nil)
-	}
+	x.recorded()
 }
 
 // stepped notes the outcome of a background step: whether there was something to do is for the store to say.

@@ -18,7 +18,8 @@ func (p *Probe) owedBy(profile string) bool { return slices.Contains(p.Profiles,
 
 // Probes is what the stock profiles owe. Each number is at least ten times that of sequences between two occurrences, so that
 // chance leaves one out in fewer than one run in twenty thousand, and at least 1,000, so that a short run on a disk with large
-// blocks owes nothing. The probe "open replayed units" is missing: without crashes every store is closed cleanly.
+// blocks owes nothing. Some are missing: "open replayed units", because without crashes every store
+// is closed cleanly, and "reclamation left what it could not read", because without faults it can read everything.
 //
 // A probe that several profiles owe stands once for each number; the mix owes what its profiles do, after as many of its own
 // sequences as give each its share.
@@ -31,9 +32,12 @@ var Probes = slices.Concat(
 		"mutation flushed first: the tail is full",
 		"extent released",
 		"extent reused in a later generation",
-		"flush merged an older run",
-		"flush dropped a tombstone",
+		"tombstone dropped",
 		"run of several tables",
+		"compaction recorded a slice",
+		"compaction went on with a further slice",
+		"put in several parts",
+		"reclamation moved shards",
 		"open found nothing to replay",
 		"frame ends on a block edge",
 	),

@@ -112,23 +112,50 @@ func (d *reduction) fewerLarger() {
 	}
 }
 
-// stepInstead tries a flush in place of each run of operations, a sync where there is no flush: mutations may matter only because
-// they filled the memtable.
+// stepInstead tries one step in place of each run of operations: a flush, a sync where there is no flush, for mutations may matter
+// only because they filled the memtable; and where there is one a fill, for they may matter because they filled the disk.
 func (d *reduction) stepInstead() {
-	step := KindFlush
-	if !step.Info().In(d.best.Suite) {
-		step = KindSync
+	flush, fill := NewOp(KindFlush), NewOp(KindFill)
+	if !flush.Kind.Info().In(d.best.Suite) {
+		flush = NewOp(KindSync)
 	}
-	for run := len(d.best.Ops) / 2; run > 1 && len(d.best.Ops) > manyOps; run /= 2 {
+	d.inPlaceOfRuns(flush, 2)
+	if fill.Kind.Info().In(d.best.Suite) {
+		fill.Len = d.best.Config.Page()
+		d.inPlaceOfRuns(fill, manyOps/2)
+	}
+}
+
+// inPlaceOfRuns tries step in place of each run of operations, half of them first, down to least.
+func (d *reduction) inPlaceOfRuns(step Op, least int) {
+	for run := len(d.best.Ops) / 2; run >= least && len(d.best.Ops) > manyOps; run /= 2 {
 		for end := len(d.best.Ops); end >= run; end = min(end-run, len(d.best.Ops)) {
 			if d.at >= end-run && d.at < end {
 				continue
 			}
 			c := d.edit()
-			c.Ops[end-run] = NewOp(step)
+			c.Ops[end-run] = step
 			c.Ops = append(c.Ops[:end-run+1], c.Ops[end:]...)
 			d.try()
 		}
+	}
+}
+
+// joinWrites tries, for each two writes that follow one another, the second alone with the bytes of both.
+func (d *reduction) joinWrites() {
+	writer := writerOf(d.best.Suite)
+	if writer == KindNone || len(d.best.Ops) > 2*pairsMax {
+		return
+	}
+	for i := len(d.best.Ops) - 2; i >= 0; i-- {
+		i = min(i, len(d.best.Ops)-2)
+		if i < 0 || d.best.Ops[i].Kind != writer || d.best.Ops[i+1].Kind != writer || d.best.Ops[i].Len == 0 {
+			continue
+		}
+		c := d.edit()
+		c.Ops[i+1].Len = uint32(min(uint64(c.Ops[i].Len)+uint64(c.Ops[i+1].Len), ValueBytesMax))
+		c.Ops = append(c.Ops[:i], c.Ops[i+1:]...)
+		d.try()
 	}
 }
 
