@@ -32,16 +32,17 @@ const (
 	BiasKeySpread // the sequence mostly puts keys it did not use lately, so that much is stored at once
 	BiasKeyHigh   // the keys do not start at k0
 
-	BiasSizeZero   // no bytes
-	BiasSizeOne    // one byte
-	BiasSizeSmall  // less than half a page
-	BiasSizePage   // pages, and up to two bytes off
-	BiasSizeFrame  // such that the frame ends on a block or page edge, as far as the operations tell, or up to three bytes off
-	BiasSizeGroup  // such that the frame fills the largest unit, or one byte off
-	BiasSizeExtent // such that the frame ends where the extent does, or one byte off
-	BiasSizeMax    // the longest that fits an extent, one byte less, or one more
-	BiasSizeParts  // longer than an extent or than one part; bounded by a share of the disk
-	BiasRange      // a part of a value that begins or ends where the value or a page does, or one byte off
+	BiasSizeZero    // no bytes
+	BiasSizeOne     // one byte
+	BiasSizeSmall   // less than half a page
+	BiasSizePage    // pages, and up to two bytes off
+	BiasSizeFrame   // such that the frame ends on a block or page edge, as far as the operations tell, or up to three bytes off
+	BiasSizeGroup   // such that the frame fills the largest unit, or one byte off
+	BiasSizeExtent  // such that the frame ends where the extent does, or one byte off
+	BiasSizeMax     // the longest that fits an extent, one byte less, or one more
+	BiasSizeParts   // longer than an extent or than one part; bounded by a share of the disk
+	BiasSizeTooLong // as long as the disk, or one byte more
+	BiasRange       // a part of a value that begins or ends where the value or a page does, or one byte off
 
 	BiasFillPlain  // zeros or ff
 	BiasFillRepeat // the value put before, again
@@ -69,6 +70,8 @@ func (p *Profile) Can(b Bias) bool {
 		return p.keyed()
 	case BiasReclaimAtOnce, BiasTwice, BiasDeleteFlush, BiasFlushCompact, BiasMoveReboot, BiasReuse:
 		return slices.ContainsFunc(p.Timings, func(t Timing) bool { return t.Bias == b })
+	case BiasSizeTooLong:
+		return p.PartsShare > 0
 	case BiasRange:
 		return has(KindGetRange) || has(KindRead)
 	case BiasPickRecent:
@@ -120,6 +123,7 @@ var biases = [biasCount]BiasInfo{
 	BiasSizeExtent:    {"size-extent"},
 	BiasSizeMax:       {"size-max"},
 	BiasSizeParts:     {"size-parts"},
+	BiasSizeTooLong:   {"size-too-long"},
 	BiasRange:         {"range"},
 	BiasFillPlain:     {"fill-plain"},
 	BiasFillRepeat:    {"fill-repeat"},

@@ -45,6 +45,14 @@ func (c CellState) after(o *Op, err error, effect bool) CellState {
 	return c
 }
 
+// reachable reports whether operations of kind k can meet state c in one of the suites: work is begun in kv alone, and what writes no
+// values never fills a disk.
+func (c CellState) reachable(k Kind, suites func(string) bool) bool {
+	return slices.ContainsFunc(kinds[k].Suites, func(s string) bool {
+		return suites(s) && (c != CellBegun || s == "kv") && (c != CellFull || writerOf(s) != KindNone)
+	})
+}
+
 // Cells counts operations by kind and state.
 type Cells [kindCount][cellStates]uint64
 
@@ -57,7 +65,7 @@ func (c *Cells) add(o *Cells) {
 	}
 }
 
-// names returns the count of every cell of the given suites, by name: kind/state; nil if nothing was counted.
+// names returns the count of every reachable cell of the given suites, by name: kind/state; nil if nothing was counted.
 func (c *Cells) names(suites func(string) bool) map[string]uint64 {
 	if *c == (Cells{}) {
 		return nil
@@ -68,6 +76,9 @@ func (c *Cells) names(suites func(string) bool) map[string]uint64 {
 			continue
 		}
 		for s := range cellStates {
+			if !s.reachable(k, suites) {
+				continue
+			}
 			m[k.String()+"/"+s.String()] = c[k][s]
 		}
 	}

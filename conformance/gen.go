@@ -80,6 +80,7 @@ type sizeLimits struct {
 	max                                  uint32 // the longest value that fits an extent
 	part                                 uint32 // the longest part of a value
 	most                                 uint32 // the longest value
+	disk                                 uint32 // all there is
 	overhead                             uint32 // what a frame adds to a value
 }
 
@@ -96,6 +97,7 @@ func limitsOf(c *Config, p *Profile) sizeLimits {
 	if p.Suite == "kv" {
 		s.max = c.ValueMax()
 	}
+	s.disk = s.extent * c.Get(OptExtents)
 	s.part, s.most = s.max, uint32(logBytes(c)*int64(p.PartsShare)/100)
 	if b := c.Get(OptPartSize) * s.block; b > 0 {
 		s.part = min(s.part, b)

@@ -80,9 +80,13 @@ func (g *Generator) size(o *Op) uint32 {
 		_, start := g.next(o)
 		n = s.extent - start - s.overhead + offEdge[off&3]
 	case BiasSizeMax:
-		if off&7 == 0 {
+		switch {
+		case off&7 == 0:
 			g.Hits[bias]++
 			return s.max + 1
+		case off&7 == 1 && s.most > 0 && !g.Profile.Off.Has(BiasSizeTooLong):
+			g.Hits[BiasSizeTooLong]++
+			return s.disk + uint32(off>>3&1)
 		}
 		n = s.max - uint32(num&1)
 	case BiasSizeParts:

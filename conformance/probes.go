@@ -46,7 +46,12 @@ var Probes = slices.Concat(
 	),
 	owed("extent", 1000),
 	owed("chunk", 1000),
-	owed("index", 1000),
+	owed("index", 1000,
+		"tombstone dropped",
+		"run of several tables",
+		"compaction recorded a slice",
+		"compaction went on with a further slice",
+	),
 )
 
 // owed returns entries of the table for probes that a profile owes after that many sequences.

@@ -151,18 +151,20 @@ func (t *tally) seeProbes(g *guard) {
 
 // probesSeen counts the probes of the table that the profile owes, and those of them that were hit as far as workers have told.
 func (t *tally) probesSeen(table []Probe, profile string) (seen, owed int) {
+	names := map[string]bool{} // one may stand in the table for several profiles of a mix
+	for i := range table {
+		if table[i].owedBy(profile) {
+			names[table[i].Name] = true
+		}
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := range table {
-		if !table[i].owedBy(profile) {
-			continue
-		}
-		owed++
-		if t.seen[table[i].Name] {
+	for name := range names {
+		if t.seen[name] {
 			seen++
 		}
 	}
-	return seen, owed
+	return seen, len(names)
 }
 
 // sorted returns the findings: corpus files first, then by sequence number.

@@ -212,7 +212,7 @@ func TestDigestsDoNotDependOnWorkersOrShards(t *testing.T) {
 func TestThePrintedReplayLinePrintsTheSameFailure(t *testing.T) {
 	t.Chdir(t.TempDir())
 	spoil(t, conformance.SpoilDelete)
-	run := call(t, "run", "--sequences", "200", "--seed", "4", "--fail-fast", "--corpus", "none", "--out", "out",
+	run := call(t, "run", "--profile", "kv", "--sequences", "200", "--seed", "4", "--fail-fast", "--corpus", "none", "--out", "out",
 		"--workers", "1")
 	require.Equal(t, 1, run.code)
 
@@ -240,7 +240,7 @@ func TestThePrintedReplayLinePrintsTheSameFailure(t *testing.T) {
 
 	newStores = conformance.NewEngineFactory
 	require.Zero(t, call(t, "corpus", "check", "--corpus", "kept").code)
-	require.Zero(t, call(t, "run", "--sequences", "10", "--corpus", "kept").code)
+	require.Zero(t, call(t, "run", "--profile", "kv", "--sequences", "10", "--corpus", "kept").code)
 }
 
 func TestAFailureTellsItsStory(t *testing.T) {
@@ -283,7 +283,7 @@ func TestExplainShowsEveryStep(t *testing.T) {
 func TestAFailureOfTheCorpusCanBeReplayedToo(t *testing.T) {
 	t.Chdir(t.TempDir())
 	spoil(t, conformance.SpoilDelete)
-	run := call(t, "run", "--sequences", "20", "--seed", "4", "--fail-fast")
+	run := call(t, "run", "--profile", "kv", "--sequences", "20", "--seed", "4", "--fail-fast")
 	require.Equal(t, 1, run.code)
 	_, commands, ok := strings.Cut(run.stdout, "  Replay:    conformance-run ")
 	require.True(t, ok, run.stdout)
@@ -295,7 +295,7 @@ func TestAFailureOfTheCorpusCanBeReplayedToo(t *testing.T) {
 func TestReplayIsStrict(t *testing.T) {
 	t.Chdir(t.TempDir())
 	spoil(t, conformance.SpoilDelete)
-	run := call(t, "run", "--sequences", "200", "--seed", "4", "--fail-fast", "--corpus", "none", "--out", "out", "--json", "r.json")
+	run := call(t, "run", "--profile", "kv", "--sequences", "200", "--seed", "4", "--fail-fast", "--corpus", "none", "--out", "out", "--json", "r.json")
 	require.Equal(t, 1, run.code)
 	files, err := filepath.Glob("out/*-full.seq")
 	require.NoError(t, err)
