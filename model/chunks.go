@@ -15,39 +15,35 @@ import (
 // Reclaim really moves: to stay where they are would be right, too, but whoever refers to chunks would never be seen to follow.
 type Chunks struct {
 	*Extents
-	chunks []aChunk
-}
-
-type aChunk struct {
-	chunk.Header
-	at chunk.Locator
+	headers []chunk.Header
+	at      []chunk.Locator // of the chunk of that header
 }
 
 // Reset forgets every chunk. The extents are reset apart.
-func (c *Chunks) Reset() { c.chunks = c.chunks[:0] }
+func (c *Chunks) Reset() { c.headers, c.at = c.headers[:0], c.at[:0] }
 
 // Append implements chunk.Chunks.
 func (c *Chunks) Append(h *chunk.Header, payload int, after iosched.Dependency, fill func(p []byte, at chunk.Place)) (chunk.Locator, iosched.Dependency, error) {
 	h.Length = uint32(payload)
 	if h.Kind != chunk.Copy && h.UUID == (chunk.UUID{}) {
-		binary.LittleEndian.PutUint64(h.UUID[:], uint64(len(c.chunks))+1)
+		binary.LittleEndian.PutUint64(h.UUID[:], uint64(len(c.at))+1)
 	}
 	l, dep, err := c.Extents.Append(extent.Runs, chunk.Overhead+payload, after, func(b []byte, at extent.Place) {
 		at.Offset += chunk.HeaderBytes
 		fill(b[chunk.HeaderBytes:][:payload:payload], at)
 	})
 	if err == nil {
-		c.chunks = append(c.chunks, aChunk{*h, l})
+		c.headers, c.at = append(c.headers, *h), append(c.at, l)
 	}
 	return l, dep, err
 }
 
 // Get and Read implement chunk.Chunks.
 func (c *Chunks) Get(l chunk.Locator) (chunk.Header, []byte, error) {
-	for i := len(c.chunks) - 1; i >= 0; i-- {
-		if c.chunks[i].at == l {
+	for i := len(c.at) - 1; i >= 0; i-- {
+		if c.at[i] == l {
 			p, err := c.Read(l, chunk.HeaderBytes, int(l.Length)-chunk.Overhead)
-			return c.chunks[i].Header, p, err
+			return c.headers[i], p, err
 		}
 	}
 	return chunk.Header{}, nil, fault.ErrCorrupt
@@ -62,8 +58,8 @@ func (c *Chunks) Read(l chunk.Locator, off, n int) ([]byte, error) {
 // Reclaim implements chunk.Chunks.
 func (c *Chunks) Reclaim(x extent.ID, refs chunk.References) (moved int, err error) {
 	c.extents[x].begun = false // copies go elsewhere
-	for i := range c.chunks {
-		h, l := &c.chunks[i].Header, c.chunks[i].at
+	for i := range c.at {
+		h, l := &c.headers[i], c.at[i]
 		if l.Extent != x || l.Generation != c.extents[x].Generation {
 			continue
 		}
