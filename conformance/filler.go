@@ -16,6 +16,8 @@ type filler struct {
 	at    extent.Place // of the last time
 	times int
 	dirty bool // the bytes were not zero, or not as many as they should be
+
+	checked bool // the model is next, which is believed
 }
 
 // begin makes f ready for an append of op, of size bytes.
@@ -23,19 +25,22 @@ func (f *filler) begin(op *Op, size int) func(b []byte, at extent.Place) {
 	if f.write == nil {
 		f.write = f.fill
 	}
-	f.op, f.size, f.times, f.dirty = op, size, 0, false
+	f.op, f.size, f.times, f.dirty, f.checked = op, size, 0, false, false
 	return f.write
 }
 
 func (f *filler) fill(b []byte, at extent.Place) {
 	f.times++
 	f.at = at
-	f.dirty = f.dirty || len(b) != f.size || !allZero(b)
+	if !f.checked {
+		f.dirty = f.dirty || len(b) != f.size || !allZero(b)
+	}
 	AppendValue(b[:0:len(b)], uint32(len(b)), f.op.Fill)
 }
 
 // check wants f to have been asked once, for bytes at a place.
 func (f *filler) check(at extent.Place) *Failure {
+	f.checked = true
 	if f.times == 1 && !f.dirty && f.at == at {
 		return nil
 	}

@@ -56,7 +56,10 @@ func (e *Extents) Append(owner extent.Owner, n int, after iosched.Dependency, fi
 	if size > most {
 		return extent.Locator{}, iosched.Dependency{}, extent.ErrTooLarge
 	}
-	i := slices.IndexFunc(e.extents, func(x anExtent) bool { return x.begun && x.Owner == owner })
+	i := len(e.extents) - 1
+	for i >= 0 && (!e.extents[i].begun || e.extents[i].Owner != owner) {
+		i--
+	}
 	if i < 0 || len(e.extents[i].data)+size > most {
 		next := slices.IndexFunc(e.extents, func(x anExtent) bool { return x.Owner == extent.Free })
 		if int(e.Next) < len(e.extents) && e.extents[e.Next].Owner == extent.Free {
