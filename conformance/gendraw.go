@@ -112,10 +112,11 @@ func (g *Generator) next(o *Op) (inUnit, inExtent uint32) {
 	return 0, g.tails[o.Which]
 }
 
-// fillLen draws the length of the values that fill the disk, and then keeps to it: long enough that two hundred are too many.
+// fillLen draws the length of the values that fill the disk, and then keeps to it: long enough that a hundred are mostly too
+// many.
 func (g *Generator) fillLen(num uint64) uint32 {
 	if g.fullLen == 0 {
-		g.fullLen = min(max(g.expSize(num), uint32(g.roomAll/100)), g.sizes.max)
+		g.fullLen = min(max(g.expSize(num), uint32(g.roomAll/48)), g.sizes.max)
 	}
 	return g.fullLen
 }
