@@ -266,11 +266,10 @@ func (x *Index) Record(m *index.Metadata, after iosched.Dependency) (iosched.Dep
 
 // appendTables appends the tables that m names to dst.
 func appendTables(dst []index.Table, m *index.Metadata) []index.Table {
-	for i := range m.Zero {
-		dst = append(dst, m.Zero[i].Tables...)
-	}
-	for i := range m.Deep {
-		dst = append(dst, m.Deep[i].Tables...)
+	for _, runs := range [...][]index.Run{m.Zero, m.Deep} {
+		for i := range runs {
+			dst = append(dst, runs[i].Tables...)
+		}
 	}
 	return dst
 }

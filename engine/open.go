@@ -44,7 +44,7 @@ func (s *Store) renew(d disk.Disk, o Options) {
 	*s = Store{
 		disk: d, options: o, probes: o.Probes, buffers: s.buffers, pages: s.pages, indexPages: s.indexPages,
 		extents: s.extents, log: s.log, chunks: s.chunks, tree: s.tree, parts: s.parts,
-		entries: s.entries[:0], check: s.check, switches: switches{record: s.switches.record[:0]},
+		entries: s.entries[:0], peak: s.peak[:0], check: s.check, switches: switches{record: s.switches.record[:0]},
 	}
 	s.switches.store = s
 }
@@ -78,7 +78,7 @@ func (s *Store) openTree(meta *index.Metadata) {
 	s.tree = index.Open(s.chunks, &s.switches, meta, s.tailMutation, index.Options{
 		Geometry: s.extents.Geometry(), TablePages: s.options.TablePages, FilterBits: s.options.FilterBits, Trigger: s.options.Trigger,
 		Fanout: s.options.Fanout, Cache: s.indexPages, Probes: s.probes, Await: s.await, Parts: s.partsOf, Hold: s.hold, Drop: s.drop,
-		Pin: s.extents.Pin, Unpin: s.extents.Unpin, Reuse: s.tree,
+		Pin: s.extents.Pin, Unpin: s.extents.Unpin, MustMerge: s.mustMerge, Reuse: s.tree,
 	})
 	s.memtable = max(1, min(s.options.MemtableEntries, s.tree.Shape().ExtentEntries()))
 }
@@ -114,7 +114,10 @@ func (s *Store) newEpoch(tail *log.Tail) error {
 		return err
 	}
 	s.resumeAppenders()
-	s.keepReserve()
+	s.keepReserve(false)
+	for range s.extents.Len() {
+		s.peak = append(s.peak, s.extents.Geometry().ExtentBytes)
+	}
 	s.releaseDead()
 	s.prepareNext()
 	return nil

@@ -28,10 +28,9 @@ func (s *Store) settle() {
 		s.release = true
 	}
 	s.switches.advance()
-	if s.release && !s.extents.Writing() {
+	if s.release {
 		s.release = false
 		s.releaseDead()
-		s.keepReserve()
 	}
 }
 

@@ -9,45 +9,76 @@ import (
 	"github.com/shardproof/shardproof/engine/log"
 )
 
-// The reserve (N5) says how many free extents an allocation must leave to others, so that on a full disk deletes, flushes,
-// compaction and reclamation still run, each with what those after it need:
+// The reserve (N5). What must always be possible, on a disk however full, is a flush that merges all runs into one: it gives the
+// replay position room to move, and leaves free every extent that held runs before. It writes two copies of the metadata, which
+// may need an extent each, and a run of everything. As long as that many extents are free, nothing can get stuck:
 //
-//	metadata    leaves nothing: its two copies come last
-//	flush       leaves two, for the metadata
-//	compaction  leaves one more, for the next flush
-//	reclamation leaves besides what a compaction may need at once (workspace)
-//	a delete    leaves one more, for a new epoch
-//	a put       leaves one more, for deletes
-const (
-	leaveFlush   = 2
-	leaveCompact = leaveFlush + 1
-	leaveEpoch   = 1
-	leaveDeletes = 1
-)
-
-// reserve is how many free extents each user leaves now.
+//	flush, the full one     leaves nothing but the metadata
+//	a delete                leaves a full flush
+//	flush, compaction, and  leave besides one extent for the log to go on in, for a delete or a new epoch; the one it leaves
+//	reclamation             behind becomes free with the next flush
+//	a put                   leaves besides one for deletes
+//
+// From a size on the index is not merged whole: then a few extents are left to compaction, which frees as it goes.
 type reserve struct {
-	move   int // reclamation, and any mutation: a compaction can run
-	delete int // an extent for the log, for a delete
-	put    int // an extent for the log, for a put
+	metadata int // for the two copies of the metadata
+	merge    int // for a full flush, metadata included
+	steps    int // other flushes, compaction and reclamation leave these
+	put      int // no put takes these
 }
 
-// reserve reckons with the present index. A compaction writes a level anew while the old one stands; from a few extents on it
-// frees the first while it writes the last.
-func (s *Store) reserve() (r reserve) {
-	const mostWorkspace = 4
-	workspace := min(1+int(s.tree.Metadata().TableBytes()/int64(s.extents.Geometry().ExtentBytes)), mostWorkspace)
-	r.move = leaveCompact + workspace
-	r.delete = r.move + leaveEpoch
-	r.put = r.delete + leaveDeletes
+const (
+	leaveLog     = 1
+	leaveDeletes = 1
+	mostMerge    = 8 // extents of an index that is merged whole
+)
+
+// reserve reckons with the present index and n shards more.
+func (s *Store) reserve(n int) (r reserve) {
+	r.metadata = 2
+	if s.extents.Root.Metadata[0].IsZero() {
+		r.metadata = 4 // the first two, and two to go on in
+	}
+	r.merge = r.metadata + min(s.mergedExtents(n), mostMerge)
+	r.steps = r.merge + leaveLog
+	r.put = r.steps + leaveDeletes
 	return r
 }
 
-// keepReserve tells the extents what each owner leaves.
-func (s *Store) keepReserve() {
-	s.extents.SetLeave(extent.Runs, leaveFlush)
-	s.extents.SetLeave(extent.Levels, leaveCompact)
-	s.extents.SetLeave(extent.Copies, s.reserve().move)
+// mergedExtents returns how many extents a run of everything and n shards more takes.
+func (s *Store) mergedExtents(n int) int { return s.extentsFor(s.tree.MergedBytes(n)) }
+
+func (s *Store) extentsFor(bytes int64) int {
+	size := int64(s.extents.Geometry().ExtentBytes)
+	return int((bytes + size - 1) / size)
+}
+
+// keepReserve tells the extents what each owner leaves, for a full flush or anything else.
+func (s *Store) keepReserve(full bool) {
+	r := s.reserve(0)
+	leave := r.steps
+	if full || r.merge-r.metadata == mostMerge {
+		leave = r.metadata
+	}
+	s.extents.SetLeave(extent.Runs, leave)
+	s.extents.SetLeave(extent.Levels, leave)
+	s.extents.SetLeave(extent.Copies, r.steps)
+}
+
+// mustMerge reports whether the flush whose tables are to be built has to be a full one: whether a run of its own, with its
+// tombstones, would take what a full one needs afterwards. It makes the reserve fit the answer.
+func (s *Store) mustMerge(full bool) bool {
+	shards, tombstones := s.tree.FlushingEntries()
+	r := s.reserve(tombstones)
+	if r.merge-r.metadata < mostMerge {
+		run := s.extentsFor(max(0, s.tree.RunBytes(shards)-int64(s.extents.Left(extent.Runs))))
+		full = full || s.extents.FreeCount()-run < r.steps
+	}
+	s.keepReserve(full)
+	if full && !s.tree.Compacting() {
+		s.extents.Resume(extent.Levels, extent.LogExtent{}) // no table in an extent with old ones: those are all free then
+	}
+	return full
 }
 
 // makeRoom returns when the log can take a frame of that payload: when the window is open and its extent relied on. It fails
@@ -73,7 +104,7 @@ func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
 				return err
 			}
 		case !s.spare(kind, room):
-			if err := s.gainSpace(); err != nil {
+			if err := s.gainSpace(func() bool { return s.spare(kind, room) }); err != nil {
 				return err
 			}
 		case room == log.RoomExtent:
@@ -86,16 +117,18 @@ func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
 
 // spare reports whether there are the free extents that a mutation of that kind needs, if the log has that room for it.
 func (s *Store) spare(kind chunk.Kind, room log.Room) bool {
-	r := s.reserve()
-	switch free := s.extents.FreeCount(); {
-	case room == log.RoomExtent && kind == chunk.Tombstone:
-		return free > r.delete && s.mayList()
-	case room == log.RoomExtent:
-		return free > r.put && s.mayList()
+	free := s.extents.FreeCount()
+	extend := room == log.RoomExtent
+	if extend {
+		free--
+	}
+	switch {
+	case extend && !s.mayList():
+		return false
 	case kind == chunk.Tombstone:
-		return true // it makes the index no larger for long
+		return !extend || free >= s.reserve(0).merge
 	default:
-		return free >= r.move
+		return free >= s.reserve(1).put
 	}
 }
 
@@ -110,23 +143,38 @@ func (s *Store) takeForLog() {
 	s.extents.Root.Log = append(s.extents.Root.Log, x)
 }
 
-// gainSpace does one of the steps that free extents, the cheapest first. It fails with ErrFull if none of them gains anything.
-func (s *Store) gainSpace() error {
-	if s.tree.Pending() > 0 {
-		return s.flush()
-	}
-	before := s.extents.FreeCount()
-	for _, step := range []func() (bool, error){s.reclaim, func() (bool, error) { return s.compact(true) }} {
-		did, err := step()
-		if err != nil && !errors.Is(err, ErrFull) {
-			return err
+// gainSpace does the steps that free extents, the cheapest first, until there are enough or nothing is gained any more: then it
+// fails with ErrFull.
+func (s *Store) gainSpace(enough func() bool) error {
+	for {
+		before := s.extents.FreeCount()
+		for _, step := range [...]func() error{s.flush, s.merge, s.reclaimOne} {
+			if err := step(); err != nil && !errors.Is(err, ErrFull) {
+				return err
+			}
+			if enough() {
+				return nil
+			}
 		}
-		if err == nil && did && s.extents.FreeCount() > before {
-			return nil
+		if s.extents.FreeCount() <= before {
+			s.probes.Hit(probeFull)
+			return fmt.Errorf("%w: %d extents free, %d in reserve", ErrFull, s.extents.FreeCount(), s.reserve(1).put)
 		}
 	}
-	s.probes.Hit(probeFull)
-	return fmt.Errorf("%w: %d extents free, %d in reserve", ErrFull, s.extents.FreeCount(), s.reserve().put)
+}
+
+// merge makes one run of everything, if the index is not too large for that.
+func (s *Store) merge() error {
+	if r := s.reserve(0); r.merge-r.metadata >= mostMerge {
+		_, err := s.compact(true)
+		return err
+	}
+	return s.flushAll(true)
+}
+
+func (s *Store) reclaimOne() error {
+	_, err := s.reclaim()
+	return err
 }
 
 // prepareNext makes the successor of the log's extent ready ahead of need, so that puts do not wait for the superblock.
@@ -154,6 +202,10 @@ func (s *Store) releaseDead() {
 		switch s.extents.Entry(x).Owner {
 		case extent.Free, extent.Superblock:
 			continue
+		case extent.Log: // it may have lost some before it was first counted
+			s.peak[x] = s.extents.Geometry().ExtentBytes
+		default:
+			s.peak[x] = max(s.peak[x], live[x])
 		}
 		if live[x] > 0 || s.extents.Pinned(x) || s.listed(x) || s.holdsMetadata(x) {
 			continue
@@ -161,6 +213,7 @@ func (s *Store) releaseDead() {
 		if err := s.extents.Release(x); err != nil {
 			panic(err) // none of its reasons applies
 		}
+		s.peak[x] = 0
 		s.probes.Hit(probeReleased)
 	}
 }

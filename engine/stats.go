@@ -36,7 +36,7 @@ func (s *Store) Space() Space {
 func (s *Store) space() Space {
 	x := s.extents
 	m := s.tree.Metadata()
-	p := Space{ExtentBytes: int(x.Geometry().ExtentBytes), Extents: x.Len(), Free: x.FreeCount(), Reserve: s.reserve().put, RunBytes: m.TableBytes()}
+	p := Space{ExtentBytes: int(x.Geometry().ExtentBytes), Extents: x.Len(), Free: x.FreeCount(), Reserve: s.reserve(1).put, RunBytes: m.TableBytes()}
 	for i := range x.Len() {
 		p.ShardBytes += int64(m.Live[i])
 		p.UsedBytes += int64(x.Entry(extent.ID(i)).Pointer)

@@ -40,7 +40,7 @@ func (s *Store) Start(step Step) (bool, error) {
 func (s *Store) start(step Step) (bool, error) {
 	switch step {
 	case StepFlush:
-		return s.startFlush()
+		return s.startFlush(false)
 	case StepCompact:
 		return s.tree.StartCompact(true)
 	case StepReclaim:
@@ -69,14 +69,17 @@ func (s *Store) Flush(ctx context.Context) error {
 }
 
 // flush ends the flush under way, if one is, and does another.
-func (s *Store) flush() error {
+func (s *Store) flush() error { return s.flushAll(false) }
+
+// flushAll is flush; with force it leaves one run.
+func (s *Store) flushAll(force bool) error {
 	if err := s.finishFlush(); err != nil {
 		return err
 	}
 	if err := s.limitRuns(); err != nil {
 		return err
 	}
-	if _, err := s.startFlush(); err != nil {
+	if _, err := s.startFlush(force); err != nil {
 		return err
 	}
 	return s.finishFlush()
@@ -84,31 +87,32 @@ func (s *Store) flush() error {
 
 // startFlush begins a flush of everything put so far: its run is built when that is durable, and the copies that the memtable
 // names are (P13).
-func (s *Store) startFlush() (bool, error) {
+func (s *Store) startFlush(force bool) (bool, error) {
 	if s.tree.Flushing() {
 		return false, index.ErrBusy
 	}
 	s.log.Seal()
 	w := &s.switches
 	w.flushAt, w.flushMutation = s.log.Position(), s.log.NextMutation()
-	after := iosched.NewDependency(s.log, s.log.Next()-1).And(s.moved)
-	s.moved = iosched.Dependency{}
-	return s.tree.StartFlush(w.flushAt.Number, w.flushMutation, after)
+	began, err := s.tree.StartFlush(force, w.flushAt.Number, w.flushMutation, iosched.NewDependency(s.log, s.log.Next()-1).And(s.moved))
+	if began {
+		s.moved = iosched.Dependency{}
+	}
+	return began, err
 }
 
 func (s *Store) finishFlush() error {
-	if err := s.tree.FinishFlush(); err != nil {
-		return err
-	}
+	err := s.tree.FinishFlush()
 	s.settle()
-	return nil
+	s.keepReserve(false)
+	return err
 }
 
-// limitRuns compacts before level 0 has so many runs that reads suffer, or so many that their space is missed. With background
-// work off nobody else does. If there is no space to compact, the flush goes on without.
+// limitRuns compacts before level 0 has so many runs that reads suffer, and ends a compaction under way. With background work
+// off nobody else does. If there is no space to compact, the flush goes on without.
 func (s *Store) limitRuns() error {
 	err := s.tree.FinishCompact()
-	for err == nil && s.tooManyRuns() {
+	for err == nil && len(s.tree.Metadata().Zero) >= 2*s.options.Trigger {
 		began, failed := s.tree.StartCompact(true)
 		if failed != nil || !began {
 			return failed
@@ -120,11 +124,6 @@ func (s *Store) limitRuns() error {
 		return nil
 	}
 	return err
-}
-
-func (s *Store) tooManyRuns() bool {
-	n := len(s.tree.Metadata().Zero)
-	return n >= 2*s.options.Trigger || n > 1 && s.extents.FreeCount() <= s.reserve().put
 }
 
 // Compact merges runs, one step, and reports whether there was one to take: if not, the index is one run without tombstones, or
@@ -142,6 +141,9 @@ func (s *Store) Compact(ctx context.Context) (bool, error) {
 }
 
 func (s *Store) compact(force bool) (bool, error) {
+	if err := s.finishFlush(); err != nil {
+		return false, err
+	}
 	if err := s.tree.FinishCompact(); err != nil {
 		return false, err
 	}
@@ -179,15 +181,36 @@ func (s *Store) reclaim() (bool, error) {
 	}
 	x, ok := s.victim()
 	if !ok {
-		return false, nil
+		return s.leaveHead()
 	}
+	move := s.moveFrom
 	if s.holdsTables(x) {
-		return true, s.rewriteTables(x)
+		move = s.rewriteTables
 	}
-	if err := s.moveFrom(x); err != nil {
+	if err := move(x); err != nil {
 		return false, err
 	}
 	return true, s.flush()
+}
+
+// leaveHead lets the log go on in its next extent if nothing in the present one is live or will be replayed, so that it can be
+// released.
+func (s *Store) leaveHead() (bool, error) {
+	head, off := s.log.Head()
+	if off == 0 || s.tree.Pending() > 0 || s.log.Pending() > 0 || s.log.Ahead() == 0 || s.tree.Metadata().Live[head.Extent] > 0 {
+		return false, nil
+	}
+	s.log.Rotate()
+	s.extents.Root.Replay = s.log.Position()
+	s.log.Trim(s.extents.Root.Replay.Extent)
+	s.extents.Touch()
+	if err := s.await(s.extents.Want()); err != nil {
+		return false, err
+	}
+	s.release = true
+	s.settle()
+	s.prepareNext()
+	return true, nil
 }
 
 // startReclaim empties a victim of data and begins the flush that switches its references; a victim of runs has its first table
@@ -206,18 +229,18 @@ func (s *Store) startReclaim() (bool, error) {
 	if err := s.moveFrom(x); err != nil {
 		return false, err
 	}
-	return s.startFlush()
+	return s.startFlush(false)
 }
 
 // victim returns the extent whose live bytes are fewest, if moving them gains anything: one that lies wholly before the replay
-// position and that nobody appends to.
+// position, that nobody appends to, and that has lost an eighth since it was written. What was written densely and has lost
+// nothing is not moved again, so that reclamation comes to an end.
 func (s *Store) victim() (extent.ID, bool) {
 	best, least := extent.ID(0), uint32(0)
-	worth := s.extents.Geometry().ExtentBytes / 8 * 7
 	live := s.tree.Metadata().Live
 	for i := range s.extents.Len() {
 		x := extent.ID(i)
-		if n := live[x]; n == 0 || n > worth || best != 0 && n >= least || s.listed(x) || s.extents.Appends(x) || s.extents.Pinned(x) {
+		if n := live[x]; n == 0 || n > s.peak[x]/8*7 || best != 0 && n >= least || s.listed(x) || s.extents.Appends(x) || s.extents.Pinned(x) {
 			continue
 		}
 		switch s.extents.Describe(x).Owner {
@@ -288,13 +311,10 @@ func (m mover) Holds(h *chunk.Header, l chunk.Locator) (bool, error) {
 	return false, nil
 }
 
-// Moved makes the index refer to the copy, if it still refers to what was copied (P13). A memtable that is full takes no more:
-// the rest is moved another time.
+// Moved makes the index refer to the copy, if it still refers to what was copied (P13). The memtable takes all that an extent
+// holds: what cannot be moved whole need not be moved at all.
 func (m mover) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) bool {
 	s := m.s
-	if s.tree.Filling() >= s.memtable {
-		return false
-	}
 	if h.Kind == chunk.PutPart {
 		return m.movedPart(h, from, to, dep)
 	}

@@ -43,6 +43,7 @@ type Store struct {
 	maxPayload int // bytes of the largest payload of one frame of the log
 	memtable   int // mutations that may wait for a flush
 
+	peak    []uint32      // by extent: the most live bytes it had, or an extent's bytes while that is not known
 	entries []index.Entry // scratch of List
 	check   checker
 

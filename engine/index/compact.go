@@ -40,7 +40,7 @@ const sliceBytes = maxTable
 func (t *Tree) StartCompact(force bool) (bool, error) {
 	j := &t.compact
 	switch {
-	case t.Compacting():
+	case t.Compacting(), t.flush.phase != jobIdle && t.flush.full:
 		return false, ErrBusy
 	case j.stalled:
 		j.resume()
@@ -55,7 +55,7 @@ func (t *Tree) StartCompact(force bool) (bool, error) {
 // StartMove begins to rewrite a table that lies in x, elsewhere. It reports false if there is none.
 func (t *Tree) StartMove(x extent.ID) (bool, error) {
 	j := &t.move
-	if t.Compacting() {
+	if t.Compacting() || t.flush.phase != jobIdle && t.flush.full {
 		return false, ErrBusy
 	}
 	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {

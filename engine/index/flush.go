@@ -11,13 +11,16 @@ import (
 // flushJob writes the memtable as a run of level 0 and counts live bytes exactly: for every shard in it, the frames of the put
 // it supersedes are dead from the new replay position on, and those of the new one live.
 type flushJob struct {
-	phase  jobPhase
-	wait   iosched.Dependency
-	replay uint64 // the log position that the record will name
-	before uint64 // Tree.replay before the flush
-	run    Run
-	delta  []int64 // change of live bytes by extent
-	err    error   // why the last flush failed
+	phase      jobPhase
+	wait       iosched.Dependency
+	replay     uint64 // the log position that the record will name
+	before     uint64 // Tree.replay before the flush
+	full       bool   // all runs are merged with the memtable into one
+	blocked    bool   // a full one waits for the end of a compaction
+	tombstones int    // of the memtable
+	run        Run
+	delta      []int64 // change of live bytes by extent
+	err        error   // why the last flush failed
 }
 
 // ErrBusy is returned by StartFlush and StartCompact while another of the same kind is under way.
@@ -25,18 +28,32 @@ var ErrBusy = errors.New("index: a step of that kind is under way")
 
 // StartFlush begins a flush of what was set so far, to be recorded with the given replay position. Tables are built once after,
 // the persistence of all that was set, is persistent. It reports false if there was nothing to flush.
-func (t *Tree) StartFlush(replay, nextMutation uint64, after iosched.Dependency) (bool, error) {
+//
+// Where Options.MustMerge asks for it, once the tables are to be built, the flush is a full one: it merges all runs with the
+// memtable into one, without tombstones. It writes more, and leaves every extent free that held runs. It waits for the end of a
+// compaction under way. With force it is full in any case, and there is something to flush if there is more than one run.
+func (t *Tree) StartFlush(force bool, replay, nextMutation uint64, after iosched.Dependency) (bool, error) {
 	j := &t.flush
 	if j.phase != jobIdle {
 		return false, ErrBusy
 	}
-	if t.mem.Len() == 0 {
+	if t.mem.Len() == 0 && !(force && t.several()) {
 		return false, nil
 	}
 	t.mem, t.imm = t.imm, t.mem
 	j.before, t.replay = t.replay, nextMutation
-	j.phase, j.wait, j.replay, j.err = jobWait, after, replay, nil
+	j.tombstones, t.puts = t.imm.Len()-t.puts, 0
+	j.phase, j.wait, j.replay, j.full, j.err = jobWait, after, replay, force, nil
 	return true, nil
+}
+
+// several reports whether a full flush would leave fewer runs.
+func (t *Tree) several() bool {
+	n := len(t.meta.Zero)
+	for i := range t.meta.Deep {
+		n += min(1, len(t.meta.Deep[i].Tables))
+	}
+	return n > 1 || len(t.meta.Zero) > 0
 }
 
 // Flushing reports whether a flush is under way.
@@ -44,7 +61,7 @@ func (t *Tree) Flushing() bool { return t.flush.phase != jobIdle }
 
 // Flush implements Index.
 func (t *Tree) Flush(context.Context) error {
-	if _, err := t.StartFlush(t.newest, t.newest+1, iosched.Dependency{}); err != nil {
+	if _, err := t.StartFlush(false, t.newest, t.newest+1, iosched.Dependency{}); err != nil {
 		return err
 	}
 	return t.FinishFlush()
@@ -55,20 +72,41 @@ func (t *Tree) FinishFlush() error { return t.finish(&t.flush.phase, &t.flush.wa
 
 // finish waits for a job to end.
 func (t *Tree) finish(phase *jobPhase, wait *iosched.Dependency, failed *error) error {
-	_ = t.Advance()
+	t.advanceAll()
 	for *phase != jobIdle {
 		on := *wait
-		if *phase == jobRecord && t.recording { // another job's record comes first
+		switch {
+		case *phase == jobRecord && t.recording: // another job's record comes first
 			on = t.recordWait()
+		case phase == &t.flush.phase && t.flush.blocked: // the end of a compaction comes first
+			on = t.compactWait()
 		}
 		if err := t.options.Await(on); err != nil {
 			return err
 		}
-		_ = t.Advance() // a failure is the job's
+		t.advanceAll()
 	}
 	err := *failed
 	*failed = nil
 	return err
+}
+
+// compactWait returns what the compaction or the rewriting of a table waits for.
+func (t *Tree) compactWait() iosched.Dependency {
+	switch {
+	case t.compact.phase == jobIdle && t.move.phase == jobIdle:
+		return iosched.Dependency{}
+	case t.compact.phase == jobIdle:
+		return t.waitOf(&t.move)
+	}
+	return t.waitOf(&t.compact)
+}
+
+func (t *Tree) waitOf(j *compactJob) iosched.Dependency {
+	if j.phase == jobRecord && t.recording {
+		return t.recordWait()
+	}
+	return j.wait
 }
 
 // recordWait returns what the job waits for whose record is under way.
@@ -87,6 +125,9 @@ func (j *flushJob) advance(t *Tree) error {
 		var err error
 		switch j.phase {
 		case jobWait:
+			if j.decide(t); j.blocked {
+				return nil
+			}
 			err = j.build(t)
 		case jobRecord:
 			if t.recording {
@@ -104,23 +145,45 @@ func (j *flushJob) advance(t *Tree) error {
 	return nil
 }
 
+// decide says whether the flush is a full one, and whether it has to wait for the end of a compaction then.
+func (j *flushJob) decide(t *Tree) {
+	if t.options.MustMerge != nil && t.options.MustMerge(j.full) {
+		j.full = true
+	}
+	j.blocked = j.full && t.Compacting()
+	if j.full && !j.blocked {
+		t.compact.stalled = false
+	}
+}
+
 // build appends the tables of the new run.
 func (j *flushJob) build(t *Tree) error {
 	j.run.Tables = j.run.Tables[:0]
 	j.delta = append(j.delta[:0], make([]int64, len(t.meta.Live))...)
 	b := builder{tree: t, run: &j.run, most: t.tableEntries(t.imm.Len(), true)}
+	if j.full {
+		b.part, b.most = 1, t.tableEntries(t.meta.Entries()+t.imm.Len(), false)
+	}
 	for at := t.imm.Seek(nil); at.Entry() != nil; at.Next() {
 		e := at.Entry()
 		keep, err := j.count(t, e)
 		if err != nil {
 			return err
 		}
-		if keep {
+		switch {
+		case j.full:
+		case !keep:
+			t.options.Probes.Hit(probeTombstoneDropped)
+		default:
 			if err := b.add(e); err != nil {
 				return err
 			}
-		} else {
-			t.options.Probes.Hit(probeTombstoneDropped)
+		}
+	}
+	if j.full {
+		t.options.Probes.Hit(probeFull)
+		if err := j.mergeAll(t, &b); err != nil {
+			return err
 		}
 	}
 	var err error
@@ -130,6 +193,33 @@ func (j *flushJob) build(t *Tree) error {
 	}
 	j.phase = jobRecord
 	return err
+}
+
+// mergeAll adds to b what memtable and runs hold together, tombstones left out.
+func (j *flushJob) mergeAll(t *Tree, b *builder) error {
+	m := &t.walk
+	m.begin(t.reader, &t.shape)
+	m.addMemtable(t.imm, nil)
+	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
+		for i := range runs {
+			if err := m.addRun(&runs[i], nil); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		e, err := m.next()
+		if err != nil || e == nil {
+			return err
+		}
+		if e.Kind == Delete {
+			t.options.Probes.Hit(probeTombstoneDropped)
+			continue
+		}
+		if err := b.add(e); err != nil {
+			return err
+		}
+	}
 }
 
 // count notes what e makes live and dead, and reports whether e must be in the run: a tombstone of a shard that no run holds
@@ -178,7 +268,16 @@ func (j *flushJob) record(t *Tree) error {
 	d := &t.draft
 	d.CopyFrom(&t.meta)
 	d.Replay = j.replay
-	if len(j.run.Tables) > 0 {
+	if j.full {
+		for _, runs := range [...][]Run{d.Zero, d.Deep} {
+			for i := range runs {
+				d.addLive(&runs[i], -1)
+			}
+		}
+		d.Zero, d.Deep = d.Zero[:0], appendRun(d.Deep[:0])
+		d.Deep[0].Tables = append(d.Deep[0].Tables, j.run.Tables...)
+		d.addLive(&j.run, +1)
+	} else if len(j.run.Tables) > 0 {
 		d.Zero = appendRun(d.Zero)
 		copy(d.Zero[1:], d.Zero[:len(d.Zero)-1])
 		d.Zero[0] = Run{Tables: append([]Table(nil), j.run.Tables...)}
@@ -227,6 +326,7 @@ func (j *flushJob) abort(t *Tree, err error) {
 		e := at.Entry()
 		if t.mem.Get(&e.ID) == nil {
 			t.mem.Set(e)
+			t.puts += kept(e)
 		} else if t.options.Drop != nil {
 			t.options.Drop(e)
 		}

@@ -7,5 +7,6 @@ var (
 	probeTombstoneDropped = probe.Register("tombstone dropped")
 	probeSeveralTables    = probe.Register("run of several tables")
 	probeCompacted        = probe.Register("compaction recorded a slice")
+	probeFull             = probe.Register("flush merged all runs")
 	probeSlice            = probe.Register("compaction went on with a further slice")
 )

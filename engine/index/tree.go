@@ -59,6 +59,10 @@ type Options struct {
 	// Pin and Unpin keep an extent from being released while it holds tables that are not recorded yet. Either may be nil.
 	Pin, Unpin func(x extent.ID)
 
+	// MustMerge is asked when the tables of a flush are to be built whether it has to be a full one, and told if it is one
+	// already. nil: never.
+	MustMerge func(full bool) bool
+
 	// Reuse is a Tree that nobody uses any more, whose memory the new one takes over.
 	Reuse *Tree
 }
@@ -81,11 +85,13 @@ type Tree struct {
 	mem, imm *Memtable // imm is what a flush writes; empty while none is under way
 	replay   uint64    // mutations before this number are in runs, or in imm
 	newest   uint64    // the newest mutation set
+	puts     int       // entries of mem that a merge of everything would keep
 
 	meta      Metadata // as recorded last
 	draft     Metadata // what the record under way will make of it
 	recording bool
 
+	failed  error // of jobs, since the last Advance
 	flush   flushJob
 	compact compactJob
 	move    compactJob // of one table
@@ -132,14 +138,31 @@ func Open(c chunk.Chunks, r Recorder, meta *Metadata, replay uint64, o Options) 
 func (t *Tree) Metadata() *Metadata { return &t.meta }
 
 // tableEntries returns how many entries a table of a run of n gets: what the options say, or more if the metadata could not name
-// so many tables in one frame. Level 0, which may have twice as many runs as make a compaction due, gets half of the room.
+// so many tables in one frame.
 func (t *Tree) tableEntries(n int, zero bool) int {
+	room := t.tableRoom(zero)
+	return min(max(t.shape.MaxEntries(), (n+room-1)/room), t.shape.FitEntries())
+}
+
+// tableRoom returns how many tables a run may have. Level 0, which may have twice as many runs as make a compaction due, gets
+// half of what the metadata can name, the others the other half.
+func (t *Tree) tableRoom(zero bool) int {
 	room := (int(t.shape.ExtentBytes) - chunk.FrameBytes(MetadataBytes(0, len(t.meta.Live)))) / tableRecordBytes / 2
 	if zero {
 		room /= 2 * t.options.Trigger
 	}
-	room = max(1, room)
-	return min(max(t.shape.MaxEntries(), (n+room-1)/room), t.shape.FitEntries())
+	return max(1, room)
+}
+
+// RunBytes returns about how many bytes of extents a run of n entries takes at level 0.
+func (t *Tree) RunBytes(n int) int64 {
+	per := PerBlock(t.shape.PageBytes)
+	most := t.tableEntries(n, true)
+	bytes := int64(n/most) * int64(t.shape.tableBytes(uint32((most+per-1)/per)))
+	if rest := n % most; rest > 0 {
+		bytes += int64(t.shape.tableBytes(uint32((rest + per - 1) / per)))
+	}
+	return bytes
 }
 
 // Shape returns the sizes that tables are built with.
@@ -150,6 +173,9 @@ func (t *Tree) Pending() int { return t.mem.Len() + t.imm.Len() }
 
 // Filling returns how many shards the memtable that the next flush will write holds.
 func (t *Tree) Filling() int { return t.mem.Len() }
+
+// Flushing returns how many shards, and how many deletions among them, the flush under way writes.
+func (t *Tree) FlushingEntries() (shards, tombstones int) { return t.imm.Len(), t.flush.tombstones }
 
 // Set implements Index.
 func (t *Tree) Set(e *Entry) error {
@@ -162,10 +188,40 @@ func (t *Tree) set(e *Entry) {
 	if t.options.Hold != nil {
 		t.options.Hold(e)
 	}
-	if old := t.mem.Get(&e.ID); old != nil && t.options.Drop != nil {
-		t.options.Drop(old)
+	if old := t.mem.Get(&e.ID); old != nil {
+		t.puts -= kept(old)
+		if t.options.Drop != nil {
+			t.options.Drop(old)
+		}
 	}
+	t.puts += kept(e)
 	t.mem.Set(e)
+}
+
+// kept returns 1 if a merge of everything keeps e, else 0.
+func kept(e *Entry) int {
+	if e.Kind == Delete || e.Moved {
+		return 0 // what was moved is in a run already
+	}
+	return 1
+}
+
+// MergedBytes returns how many bytes of extents a run takes at most that holds everything and n shards more, in extents of its
+// own.
+func (t *Tree) MergedBytes(n int) int64 {
+	n += t.meta.Entries() + t.puts + t.imm.Len()
+	if t.flush.phase != jobIdle {
+		n -= t.flush.tombstones
+	}
+	per := PerBlock(t.shape.PageBytes)
+	most := t.tableEntries(n, false)
+	tables := (n + most - 1) / most
+	if most > t.shape.MaxEntries() {
+		tables = max(tables, t.tableRoom(false)) // some more than there will be: more shards never take less
+	}
+	size := t.shape.tableBytes(uint32((most + per - 1) / per))
+	fit := max(1, int(t.shape.ExtentBytes)/size)
+	return int64(tables/fit)*int64(t.shape.ExtentBytes) + int64(tables%fit)*int64(size)
 }
 
 // Get implements Index.
@@ -258,11 +314,13 @@ func (t *Tree) Move(id chunk.ShardID, mutation uint64, from, to chunk.Locator) (
 // Advance moves flush and compaction as far as persistent dependencies allow. An error ends the job it belongs to; what it
 // appended is garbage then, and the index is as if the job had not begun.
 func (t *Tree) Advance() error {
-	if err := t.flush.advance(t); err != nil {
-		return err
-	}
-	return errors.Join(t.compact.advance(t), t.move.advance(t))
+	before := t.failed
+	t.failed = nil
+	return errors.Join(before, t.flush.advance(t), t.compact.advance(t), t.move.advance(t))
 }
+
+// advanceAll is Advance for those who wait for one job: failures are told by the job, and noted for the next Advance.
+func (t *Tree) advanceAll() { t.failed = errors.Join(t.failed, t.Advance()) }
 
 // Busy reports whether a flush or a compaction is under way.
 func (t *Tree) Busy() bool { return t.Flushing() || t.Compacting() }

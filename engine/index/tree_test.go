@@ -317,7 +317,7 @@ func TestNothingShowsBetweenTheStepsOfFlushAndCompaction(t *testing.T) {
 		for range 400 {
 			switch random.IntN(10) {
 			case 0:
-				if _, err := f.tree.StartFlush(f.mutation, f.mutation+1, iosched.Dependency{}); err != nil {
+				if _, err := f.tree.StartFlush(false, f.mutation, f.mutation+1, iosched.Dependency{}); err != nil {
 					require.ErrorIs(t, err, index.ErrBusy)
 				}
 			case 1:

@@ -245,6 +245,14 @@ func (l *Log) Position() extent.Position {
 	return extent.Position{Number: l.next, Extent: at.Extent, Generation: at.Generation, Offset: l.off}
 }
 
+// Rotate makes the next unit begin in the next listed extent, whatever room is left in this one. There is one, relied on or not;
+// no unit is open or pending.
+func (l *Log) Rotate() {
+	l.head++
+	l.off = 0
+	l.table.Root.Log[l.head].First = l.next
+}
+
 // Trim takes the extents before x from the list: the replay position has left them.
 func (l *Log) Trim(x extent.ID) {
 	list := l.table.Root.Log
