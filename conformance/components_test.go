@@ -8,6 +8,10 @@ func TestEngineExtentsAgreeWithTheirModel(t *testing.T) {
 	requireHolds(t, NewExtent(NewExtentFactory(), MemoryDisks()), "extent", 1000)
 }
 
+func TestEngineChunksAgreeWithTheirModel(t *testing.T) {
+	requireHolds(t, NewChunk(NewChunkFactory(), MemoryDisks()), "chunk", 1000)
+}
+
 func TestEngineIndexAgreesWithItsModel(t *testing.T) {
 	requireHolds(t, NewIndex(NewIndexFactory()), "index", 1000)
 }

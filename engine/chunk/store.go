@@ -113,7 +113,7 @@ func Walk(x extent.Extents, id extent.ID, fn func(h *Header, l Locator) error) e
 		}
 		if err != nil {
 			// Zeros before the next block are no damage; what else is there may hide a frame.
-			if bad == nil && !blank(b) {
+			if bad == nil && !blank(b[:min(len(b), int(g.RoundUp(at.Offset+1)-at.Offset))]) {
 				bad = err
 			}
 			at.Offset = g.RoundUp(at.Offset + 1)
