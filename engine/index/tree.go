@@ -120,7 +120,7 @@ func Open(c chunk.Chunks, r Recorder, meta *Metadata, replay uint64, o Options) 
 	t.imm.Reset()
 	*t = Tree{
 		options: o, recorder: r, chunks: c, reader: reader{c, o.Cache}, shape: ShapeOf(o.Geometry, o.TablePages, o.FilterBits),
-		mem: t.mem, imm: t.imm, replay: replay, meta: t.meta, draft: t.draft, merge: t.merge, walk: t.walk, entries: t.entries[:0],
+		mem: t.mem, imm: t.imm, replay: replay, newest: max(replay, 1) - 1, meta: t.meta, draft: t.draft, merge: t.merge, walk: t.walk, entries: t.entries[:0],
 		flush: flushJob{delta: t.flush.delta}, page: t.page,
 	}
 	if cap(t.page) < int(t.shape.PageBytes) {
