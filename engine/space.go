@@ -19,6 +19,10 @@ import (
 //	reclamation             behind becomes free with the next flush
 //	a put                   leaves besides one for deletes
 //
+// One full flush is not enough for deletes to go on: what it leaves free has to suffice for the next, and for two extents of the
+// log, of which one may keep shards and the other becomes free with every flush. A full flush trades the extents that runs are in
+// for those of the merged one, so a put looks at the free extents and those of runs together.
+//
 // From a size on the index is not merged whole: then a few extents are left to compaction, which frees as it goes.
 type reserve struct {
 	metadata int // for the two copies of the metadata
@@ -30,6 +34,7 @@ type reserve struct {
 const (
 	leaveLog     = 1
 	leaveDeletes = 1
+	rollingLog   = 2
 	mostMerge    = 8 // extents of an index that is merged whole
 )
 
@@ -39,9 +44,12 @@ func (s *Store) reserve(n int) (r reserve) {
 	if s.extents.Root.Metadata[0].IsZero() {
 		r.metadata = 4 // the first two, and two to go on in
 	}
-	r.merge = r.metadata + min(s.mergedExtents(n), mostMerge)
+	merged := min(s.mergedExtents(n), mostMerge)
+	r.merge = r.metadata + merged
+	next := 2 + merged + rollingLog // after a full flush
+	traded := merged - s.extents.OwnedCount(extent.Runs) - s.extents.OwnedCount(extent.Levels)
 	r.steps = r.merge + leaveLog
-	r.put = r.steps + leaveDeletes
+	r.put = max(r.steps+leaveDeletes, next+traded+r.metadata-2)
 	return r
 }
 

@@ -161,9 +161,7 @@ func (t *Table) decodeEntries(i uint32, b []byte) error {
 		if e.Owner >= OwnerCount || e.Pointer > t.Root.Geometry.ExtentBytes || e.Generation == 0 {
 			return rootError("extent table entry")
 		}
-		if e.Owner == Free {
-			t.free++
-		}
+		t.owned[e.Owner]++
 		t.entries[x] = e
 		b = b[entryBytes:]
 	}

@@ -15,8 +15,8 @@ type Table struct {
 	io      *iosched.Sched
 	layout  layout
 	entries []Entry
-	free    int // entries with owner Free
-	cursor  ID  // where the search for a free extent begins: extents wear evenly
+	owned   [OwnerCount]int // entries by owner
+	cursor  ID              // where the search for a free extent begins: extents wear evenly
 
 	// Change numbers: relied <= writing <= change.
 	change  uint64 // the newest change in memory
@@ -61,7 +61,10 @@ func (t *Table) Len() int { return len(t.entries) }
 func (t *Table) MaxLog() int { return t.layout.maxLog }
 
 // FreeCount returns the number of free extents, those included whose release is not relied on yet.
-func (t *Table) FreeCount() int { return t.free }
+func (t *Table) FreeCount() int { return t.owned[Free] }
+
+// OwnedCount returns the number of extents of that owner.
+func (t *Table) OwnedCount(o Owner) int { return t.owned[o] }
 
 // Touch notes that Root has changed and returns the number of that change.
 func (t *Table) Touch() uint64 {
@@ -125,7 +128,8 @@ func (t *Table) Allocate(owner Owner) (LogExtent, bool) {
 		}
 		t.touchEntry(x)
 		e.Owner, e.Pointer, e.since = owner, 0, t.change
-		t.free--
+		t.owned[Free]--
+		t.owned[owner]++
 		t.cursor = x + 1
 		return LogExtent{Extent: x, Generation: e.Generation}, true
 	}
@@ -140,9 +144,10 @@ func (t *Table) Release(x ID) {
 		panic(fmt.Sprintf("extent: release of %v extent %d", e.Owner, x))
 	}
 	t.touchEntry(x)
+	t.owned[e.Owner]--
+	t.owned[Free]++
 	e.Owner, e.Pointer, e.since = Free, 0, t.change
 	e.Generation++
-	t.free++
 }
 
 // SetPointer moves the write pointer of x to the given offset in bytes. A pointer is recorded with the next change of anything:
