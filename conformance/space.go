@@ -65,14 +65,17 @@ func CheckPlausible(s Space) *Failure {
 }
 
 // CheckFull is SPACE for a refusal: ErrFull is an answer only to what would leave less than the reserve. value is the length of
-// what was to be put; one of several extents may be refused when fewer than it needs are left above the reserve.
+// what was to be put; one of several parts may be refused when fewer extents than it needs are left above the reserve.
 func CheckFull(t Target, value int) *Failure {
 	s := t.Space()
 	if s.FreeExtents < 0 || s.Reserve < 0 || s.ExtentBytes <= 0 {
 		return nil
 	}
-	spare := s.FreeExtents - s.Reserve
-	if need := t.FrameBytes(value) / s.ExtentBytes; spare <= 0 || int64(spare) <= need {
+	need := int64(0)
+	if bytes := t.FrameBytes(value); bytes != int64(value)+t.FrameBytes(0) { // several parts, each with padding of its own
+		need = bytes/s.ExtentBytes + 1
+	}
+	if int64(s.FreeExtents-s.Reserve) <= need {
 		return nil
 	}
 	return spaceFailure("full", "too-early", "a put is refused only when the reserve is all that is left",
