@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/shardproof/shardproof/engine/chunk"
+	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/fault"
 	"github.com/shardproof/shardproof/engine/index"
 )
@@ -63,12 +64,10 @@ func (s *Store) Head(id ShardID) (ShardInfo, error) {
 		return ShardInfo{}, err
 	}
 	for _, l := range parts {
-		size += int64(l.Length) - chunk.Overhead - extentLocator
+		size += int64(l.Length) - chunk.Overhead - extent.LocatorBytes
 	}
 	return ShardInfo{size}, nil
 }
-
-const extentLocator = 20 // bytes of a locator in a final frame
 
 // find returns the entry of a shard that exists.
 func (s *Store) find(id *ShardID) (*index.Entry, error) {
