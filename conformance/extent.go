@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/iosched"
@@ -68,7 +69,8 @@ func (x *Extent) open() error {
 		return err
 	}
 	x.target = t
-	x.pins = append(x.pins[:0], make([]int, t.Len())...)
+	x.pins = slices.Grow(x.pins[:0], t.Len())[:t.Len()]
+	clear(x.pins)
 	if !x.fresh {
 		x.model.Reboot()
 		return nil

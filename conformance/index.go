@@ -244,7 +244,8 @@ func (x *Index) flush() {
 
 // Record implements index.Recorder.
 func (x *Index) Record(m *index.Metadata, after iosched.Dependency) (iosched.Dependency, error) {
-	x.wantLive = append(x.wantLive[:0], make([]uint32, len(x.live))...)
+	x.wantLive = slices.Grow(x.wantLive[:0], len(x.live))[:len(x.live)]
+	clear(x.wantLive)
 	x.model.AddLive(x.wantLive)
 	x.tables = appendTables(x.tables[:0], m)
 	for i := range x.tables {

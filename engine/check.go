@@ -212,9 +212,14 @@ func (c *checker) metadata() {
 			continue
 		}
 		c.spans = append(c.spans, span{l, "the root"})
-		if _, _, err := c.chunks.Get(l); err != nil {
-			c.report(fmt.Errorf("copy %d of the metadata: %w", i, err))
-		}
+		c.metadataCopy(i)
+	}
+}
+
+// metadataCopy checks what copy i of the metadata holds.
+func (c *checker) metadataCopy(i int) {
+	if _, err := c.Store.metadataCopy(i); err != nil {
+		c.report(fmt.Errorf("copy %d of the metadata: %w", i, err))
 	}
 }
 

@@ -162,15 +162,11 @@ func (s *Store) loadMetadata() (*index.Metadata, error) {
 		return nil, nil
 	}
 	var bad error
-	for _, l := range root.Metadata {
-		h, record, err := s.chunks.Get(l)
+	for i := range root.Metadata {
 		m := new(index.Metadata)
-		switch {
-		case err != nil:
-		case h.Kind != chunk.Metadata || chunk.Checksum(record) != root.MetadataCRC:
-			err = l.Place().Corrupt("metadata identity")
-		default:
-			err = m.Decode(record, s.extents.Geometry(), l.Place())
+		record, err := s.metadataCopy(i)
+		if err == nil {
+			err = m.Decode(record, s.extents.Geometry(), root.Metadata[i].Place())
 		}
 		if err == nil {
 			return m, nil
@@ -178,6 +174,16 @@ func (s *Store) loadMetadata() (*index.Metadata, error) {
 		bad = err
 	}
 	return nil, bad
+}
+
+// metadataCopy reads copy i of the metadata, which the root names, and makes sure that it is what the root means.
+func (s *Store) metadataCopy(i int) ([]byte, error) {
+	root := &s.extents.Root
+	h, record, err := s.chunks.Get(root.Metadata[i])
+	if err == nil && (h.Kind != chunk.Metadata || chunk.Checksum(record) != root.MetadataCRC) {
+		err = root.Metadata[i].Place().Corrupt("identity of the metadata")
+	}
+	return record, err
 }
 
 // resumeAppenders goes on behind the recorded pointers: metadata in the extents that hold it, runs and copies in the one with

@@ -17,10 +17,10 @@ func (s *Store) Scrub(ctx context.Context, report func(error)) error {
 		return err
 	}
 	c := &checker{Store: s, ctx: ctx, report: report}
-	s.tree.EachTable(func(l chunk.Locator) { c.scrubFrame(l, "table of a run") })
+	s.tree.EachTable(c.scrubTable)
 	for i, l := range s.extents.Root.Metadata {
 		if !l.IsZero() {
-			c.scrubFrame(l, fmt.Sprintf("copy %d of the metadata", i))
+			c.metadataCopy(i)
 		}
 	}
 	each := func(e *index.Entry) error {
@@ -33,9 +33,9 @@ func (s *Store) Scrub(ctx context.Context, report func(error)) error {
 	return c.soft(s.tree.EachPending(each))
 }
 
-func (c *checker) scrubFrame(l chunk.Locator, what string) {
+func (c *checker) scrubTable(l chunk.Locator) {
 	if _, _, err := c.chunks.Get(l); err != nil {
-		c.report(fmt.Errorf("%s: %w", what, err))
+		c.report(fmt.Errorf("table of a run: %w", err))
 	}
 }
 
