@@ -101,9 +101,8 @@ type pageHeader struct {
 
 // checksumAt is the checksum of b, whose place on the disk is off bytes from its start.
 func checksumAt(off int64, b []byte) uint32 {
-	var place [8]byte
-	le.PutUint64(place[:], uint64(off))
-	return crc32.Update(crc32.Update(0, castagnoli, place[:]), castagnoli, b)
+	place := crcWord(crcWord(^uint32(0), uint32(off)), uint32(off>>32))
+	return crc32.Update(^place, castagnoli, b)
 }
 
 // seal writes the header of a slot at disk offset off in front of the body that b already holds.

@@ -219,10 +219,13 @@ func (l *Log) Advance() {
 		l.buffers.Put(u.buf)
 		l.spare = append(l.spare, u)
 	}
-	if err := l.io.Err(); err != nil && l.failed.Load() == nil {
-		l.failed.Store(&err)
+	if err := l.io.Err(); err != nil {
+		l.fail(err)
 	}
 }
+
+// fail notes the first error.
+func (l *Log) fail(err error) { l.failed.CompareAndSwap(nil, &err) }
 
 // Bytes returns the frame at loc if its unit is not durable yet, else nil: such frames are read from memory, never from the
 // disk, which may not have them. The bytes are valid until the next Advance.
