@@ -30,11 +30,12 @@ const (
 	ruleLive       = "live bytes are exact"
 	ruleOverlap    = "frames do not overlap"
 	ruleFree       = "a free extent is empty"
+	rulePins       = "an extent is pinned by what the memtables name and by tables not recorded yet"
 )
 
 // Check walks everything the store refers to and reports every inconsistency: locators resolve to frames of the right identity,
-// in extents with the right owner and generation, behind no write pointer; nothing overlaps; live bytes are exact; free
-// extents hold nothing. It returns the context's error, ErrClosed, or nil; findings go to report alone, in a fixed order.
+// in extents with the right owner and generation, behind no write pointer; nothing overlaps; live bytes and pins are exact;
+// free extents hold nothing. It returns the context's error, ErrClosed, or nil; findings go to report alone, in a fixed order.
 func (s *Store) Check(ctx context.Context, report func(error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,6 +56,7 @@ func (s *Store) Check(ctx context.Context, report func(error)) error {
 	c.liveBytes()
 	c.overlaps()
 	c.freeExtents()
+	c.pins()
 	return s.extents.Check(ctx, func(err error) { c.findf(ruleFree, "%v", err) })
 }
 
@@ -63,7 +65,7 @@ type checker struct {
 	*Store
 	ctx    context.Context
 	report func(error)
-	live   []int64 // live bytes counted, of what the recorded runs name
+	live   []int64 // live bytes counted, of what the recorded runs name; at the end, pins
 	spans  []span  // every frame referred to
 }
 
@@ -250,6 +252,22 @@ func (c *checker) freeExtents() {
 		x := extent.ID(i)
 		if c.extents.Entry(x).Owner == extent.Free && (n != 0 || c.listed(x) || c.holdsMetadata(x)) {
 			c.findf(ruleFree, "extent %d is free, with %d live bytes", i, n)
+		}
+	}
+}
+
+// pins checks that what is to be kept is pinned, and nothing else: an extent with a pin too many is never released.
+func (c *checker) pins() {
+	clear(c.live)
+	count := func(x extent.ID) { c.live[x]++ }
+	_ = c.tree.EachPending(func(e *index.Entry) error {
+		c.eachPin(e, count)
+		return nil
+	})
+	c.tree.EachUnrecorded(func(l chunk.Locator) { count(l.Extent) })
+	for i, n := range c.live {
+		if got := c.extents.Pins(extent.ID(i)); int64(got) != n {
+			c.findf(rulePins, "extent %d has %d pins, want %d", i, got, n)
 		}
 	}
 }

@@ -189,6 +189,9 @@ func (s *Store) Unpin(x ID) {
 	s.pins[x]--
 }
 
+// Pins returns how many pins x has.
+func (s *Store) Pins(x ID) int { return int(s.pins[x]) }
+
 // Pinned reports whether x is pinned.
 func (s *Store) Pinned(x ID) bool { return s.pins[x] > 0 }
 

@@ -169,6 +169,21 @@ func (t *Tree) EachPending(fn func(e *Entry) error) error {
 	return nil
 }
 
+// EachUnrecorded calls fn for the place of every table that is written, and pinned, and not recorded yet.
+func (t *Tree) EachUnrecorded(fn func(l chunk.Locator)) {
+	each := func(phase jobPhase, run *Run) {
+		if phase != jobRecord && phase != jobSettle {
+			return
+		}
+		for i := range run.Tables {
+			fn(run.Tables[i].Locator)
+		}
+	}
+	each(t.flush.phase, &t.flush.run)
+	each(t.compact.phase, &t.compact.out)
+	each(t.move.phase, &t.move.out)
+}
+
 // EachTable calls fn for the place of every recorded table.
 func (t *Tree) EachTable(fn func(l chunk.Locator)) {
 	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
