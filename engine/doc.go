@@ -2,7 +2,9 @@
 //
 //	Put, Delete ──► log (unit, window, flush) ──► Dependency: pending, persistent
 //	     └────────► memtable ──Flush──► sorted run + metadata ──► root ──► log shortened, extents released
-//	Get, List  ──► memtable, run ──► frame, from the log's memory or the disk
+//	Compact    ──► runs merged, slice by slice ──► metadata ──► root ──► extents released
+//	Reclaim    ──► live frames of an extent copied ──► memtable, only where it still names them ──► Flush ──► released
+//	Get, List  ──► memtable, runs ──► frame, from the log's memory, the cache or the disk
 //	Open       ──► superblock ──► metadata ──► replay of the log ──► new epoch
 //
 // With background work off a Store starts no goroutine and reads no clock: Flush and Pump are steps that the caller takes, and

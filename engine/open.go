@@ -75,6 +75,11 @@ func (s *Store) recover() error {
 
 // openTree opens the index as the root's metadata describes it, nil if there is none.
 func (s *Store) openTree(meta *index.Metadata) {
+	if meta == nil {
+		meta = new(index.Metadata)
+		meta.Reset(s.extents.Len())
+		meta.Replay = s.extents.Root.Replay.Number
+	}
 	s.tree = index.Open(s.chunks, &s.switches, meta, s.tailMutation, index.Options{
 		Geometry: s.extents.Geometry(), TablePages: s.options.TablePages, FilterBits: s.options.FilterBits, Trigger: s.options.Trigger,
 		Fanout: s.options.Fanout, Cache: s.indexPages, Probes: s.probes, Await: s.await, Parts: s.partsOf, Hold: s.hold, Drop: s.drop,

@@ -27,7 +27,8 @@ type flushJob struct {
 var ErrBusy = errors.New("index: a step of that kind is under way")
 
 // StartFlush begins a flush of what was set so far, to be recorded with the given replay position. Tables are built once after,
-// the persistence of all that was set, is persistent. It reports false if there was nothing to flush.
+// the persistence of all that was set, is persistent. It reports false if there was nothing to flush: nothing set, and no log
+// behind the recorded position, which may hold what became of nothing, as parts of a put that failed.
 //
 // Where Options.MustMerge asks for it, once the tables are to be built, the flush is a full one: it merges all runs with the
 // memtable into one, without tombstones. It writes more, and leaves every extent free that held runs. It waits for the end of a
@@ -37,7 +38,7 @@ func (t *Tree) StartFlush(force bool, replay, nextMutation uint64, after iosched
 	if j.phase != jobIdle {
 		return false, ErrBusy
 	}
-	if t.mem.Len() == 0 && !(force && t.several()) {
+	if t.mem.Len() == 0 && replay <= t.meta.Replay && !(force && t.several()) {
 		return false, nil
 	}
 	t.mem, t.imm = t.imm, t.mem
