@@ -15,19 +15,21 @@ import (
 //
 //	flush, the full one     leaves nothing but the metadata
 //	a delete                leaves a full flush
-//	flush, compaction, and  leave besides one extent for the log to go on in, for a delete or a new epoch; the one it leaves
-//	reclamation             behind becomes free with the next flush
-//	a put                   leaves besides one for deletes
+//	flush, compaction       leave besides one extent for the log to go on in, for a delete or a new epoch; the one it leaves
+//	                        behind becomes free with the next flush
+//	a put                   leaves besides one for deletes, and one for copies
 //
 // One full flush is not enough for deletes to go on: what it leaves free has to suffice for the next, and for two extents of the
 // log, of which one may keep shards and the other becomes free with every flush. A full flush trades the extents that runs are in
-// for those of the merged one, so a put looks at the free extents and those of runs together.
+// for those of the merged one, so a put looks at the free extents and those of runs together. Reclamation may take an extent and
+// free none, if what it copies needs more room than in the log, where frames lie closer: it leaves deletes what they need.
 //
 // From a size on the index is not merged whole: then a few extents are left to compaction, which frees as it goes.
 type reserve struct {
 	metadata int // for the two copies of the metadata
 	merge    int // for a full flush, metadata included
-	steps    int // other flushes, compaction and reclamation leave these
+	steps    int // other flushes and compaction leave these
+	deletes  int // reclamation leaves these
 	put      int // no put takes these
 }
 
@@ -35,6 +37,7 @@ const (
 	leaveLog     = 1
 	leaveDeletes = 1
 	rollingLog   = 2
+	leaveCopies  = 1
 	mostMerge    = 8 // extents of an index that is merged whole
 )
 
@@ -49,7 +52,8 @@ func (s *Store) reserve(n int) (r reserve) {
 	next := 2 + merged + rollingLog // after a full flush
 	traded := merged - s.extents.OwnedCount(extent.Runs) - s.extents.OwnedCount(extent.Levels)
 	r.steps = r.merge + leaveLog
-	r.put = max(r.steps+leaveDeletes, next+traded+r.metadata-2)
+	r.deletes = max(r.steps+leaveDeletes, next+traded+r.metadata-2)
+	r.put = r.deletes + leaveCopies
 	return r
 }
 
@@ -70,7 +74,7 @@ func (s *Store) keepReserve(full bool) {
 	}
 	s.extents.SetLeave(extent.Runs, leave)
 	s.extents.SetLeave(extent.Levels, leave)
-	s.extents.SetLeave(extent.Copies, r.steps)
+	s.extents.SetLeave(extent.Copies, r.deletes)
 }
 
 // mustMerge reports whether the flush whose tables are to be built has to be a full one: whether a run of its own, with its

@@ -273,6 +273,7 @@ func (s *Store) rewriteTables(x extent.ID) error {
 // moveFrom copies what the index refers to out of x. The references are switched in the memtable; the next flush makes that
 // durable, and x can be released then.
 func (s *Store) moveFrom(x extent.ID) error {
+	s.keepReserve(false)
 	moved, err := s.chunks.Reclaim(x, mover{s})
 	if moved > 0 {
 		s.probes.Hit(probeMoved)
