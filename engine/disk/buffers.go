@@ -13,11 +13,13 @@ type Buffers struct {
 	free [maxBufferClass + 1][][]byte // by class: buffers of 1<<class bytes nobody has. Guarded by mu.
 	old  [maxBufferClass + 1][][]byte // the same, from before the last Reset: what they hold is not to be seen. Guarded by mu.
 	all  [][]byte                     // every buffer there is, but the largest. Guarded by mu.
+	made [maxBufferClass + 1]int      // by class: how many of all there are. Guarded by mu.
 }
 
 const (
 	minBufferClass = 6  // 64 bytes: the smallest block
 	maxBufferClass = 24 // 16 MiB: larger ones are left to the garbage collector
+	slabBytes      = 256 << 10
 )
 
 // Get returns n bytes that start on a page, or on a multiple of their size if that is less. What they hold is undefined.
@@ -33,13 +35,26 @@ func (p *Buffers) Get(n int) []byte {
 	}
 	b := pop(&p.old[class])
 	if b == nil {
-		b = aligned(1<<class, min(1<<class, bufferAlign))
-		p.all = append(p.all, b)
+		p.make(class)
+		b = pop(&p.old[class])
 	}
 	for i := 0; i < len(b); i += len(stale) {
 		copy(b[i:], stale[:])
 	}
 	return b[:n]
+}
+
+// make makes buffers of a class: as many as there are already, so that few calls make many, and one at least. They are cut from
+// one allocation, because the alignment of each by itself would cost a page.
+func (p *Buffers) make(class int) {
+	n := max(1, min(p.made[class], slabBytes>>class))
+	p.made[class] += n
+	size := 1 << class
+	slab := aligned(n*size, min(size, bufferAlign))
+	for ; len(slab) > 0; slab = slab[size:] {
+		b := slab[:size:size]
+		p.all, p.old[class] = append(p.all, b), append(p.old[class], b)
+	}
 }
 
 func pop(list *[][]byte) []byte {
