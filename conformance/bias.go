@@ -24,6 +24,7 @@ const (
 	BiasFlushCompact  // a compaction right after a flush
 	BiasMoveReboot    // a reboot right after data was moved
 	BiasReuse         // something is written right after an extent was freed
+	BiasAnew          // after a format the operations from before come again, but for some
 
 	BiasKeyHot    // one of the eight keys used last
 	BiasKeyLive   // a key that is stored
@@ -66,6 +67,8 @@ func (p *Profile) Can(b Bias) bool {
 	switch b {
 	case BiasFull:
 		return p.Full > 0
+	case BiasAnew:
+		return has(KindFormat)
 	case BiasKeyHot, BiasKeyLive, BiasKeyDead, BiasKeyPool, BiasKeySpread, BiasKeyHigh:
 		return p.keyed()
 	case BiasReclaimAtOnce, BiasTwice, BiasDeleteFlush, BiasFlushCompact, BiasMoveReboot, BiasReuse:
@@ -108,6 +111,7 @@ var biases = [biasCount]BiasInfo{
 	BiasFlushCompact:  {"flush-compact"},
 	BiasMoveReboot:    {"move-reboot"},
 	BiasReuse:         {"reuse"},
+	BiasAnew:          {"anew"},
 	BiasKeyHot:        {"key-hot"},
 	BiasKeyLive:       {"key-live"},
 	BiasKeyDead:       {"key-dead"},

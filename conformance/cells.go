@@ -35,6 +35,8 @@ func (c CellState) after(o *Op, err error, effect bool) CellState {
 		return c
 	case info.arg(RoleFlag) != nil && o.Which != 0:
 		return CellBegun
+	case o.Kind == KindFormat:
+		return CellNew
 	case info.Group == GroupReboot:
 		return CellReopened
 	case info.Group == GroupMutate:

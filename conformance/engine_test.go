@@ -56,7 +56,7 @@ func TestTheGeneratorKnowsTheLongestValueOfOnePart(t *testing.T) {
 		g.Fill(&s, MixSeed(19, n))
 		d, err := disks(&s.Config)
 		require.NoError(t, err)
-		require.NoError(t, f.Format(d, &s.Config))
+		require.NoError(t, f.Format(d, &s.Config, 0))
 		store, err := f.Open(d, &s.Config)
 		require.NoError(t, err)
 		require.LessOrEqual(t, store.MaxShard(), int(s.Config.Get(OptExtents))*blockBytes(&s.Config, OptExtent), "a shard fits the disk")

@@ -7,7 +7,7 @@ import (
 )
 
 // GeneratorVersion goes up whenever any seed of any profile gives another sequence than before; a test pins a hash.
-const GeneratorVersion = 2
+const GeneratorVersion = 3
 
 // MixSeed returns the seed of sequence number n of a run. It depends on nothing else, so any number of workers, shards and
 // machines generate the same set.
@@ -40,6 +40,11 @@ type Generator struct {
 	met     needs  // what the next operation would find
 	undone  uint32 // mutations that were not waited for; NeedUnsynced is met if there are any
 	lifeAt  int    // index of the reboot that begins the last life; operations after it read
+	all     []Op   // of the sequence, those that are not written yet included
+	index   int    // of the operation being written
+	born    int    // index of the operation behind the last format
+	from    int    // index of the operation to be repeated next
+	anew    uint32 // how many may be repeated still
 	room    int64  // bytes that may still be written before values become small
 	log     logGuess
 	fill    uint32 // the next fill of its own
@@ -162,6 +167,7 @@ func (g *Generator) Fill(dst *Sequence, seed uint64) {
 		g.lifeAt = n - 2 - int(g.below(uint32(n/4)))
 	}
 	g.planFull(n)
+	g.all, g.anew, g.born, g.from = dst.Ops, 0, 0, 0
 	g.fillOps(dst.Ops)
 }
 
@@ -264,8 +270,14 @@ func (g *Generator) setWeights(w *Weights) {
 func (g *Generator) fillStretch(ops []Op, first int) {
 	prev := KindNone
 	for i := range ops {
+		g.index = first + i
+		if g.anew > 0 && g.index < g.lifeAt && g.again(&ops[i]) {
+			g.note(&ops[i])
+			prev = ops[i].Kind
+			continue
+		}
 		r := g.pcg.Uint64()
-		kind := g.kind(prev, r, first+i)
+		kind := g.kind(prev, r, g.index)
 		g.write(&ops[i], kind, r)
 		g.note(&ops[i])
 		prev = kind
@@ -434,6 +446,8 @@ func (g *Generator) note(o *Op) {
 		g.room = -1
 	case KindDrain:
 		g.drained()
+	case KindFormat:
+		g.formatted()
 	case KindPin:
 		g.pins++
 		g.met |= 1 << NeedPinned
@@ -468,6 +482,33 @@ func (g *Generator) drained() {
 	}
 	g.liveLen, g.liveBytes, g.room = 0, 0, g.roomAll
 	g.met &^= 1 << NeedLive
+}
+
+// formatted forgets the store before, but for what it was told first: that may come again.
+func (g *Generator) formatted() {
+	g.drained()
+	g.log.begin(&g.sizes, g.Profile)
+	g.from, g.born, g.anew = g.born, g.index+1, 0
+	if g.coin(BiasAnew, 192) {
+		g.anew = 1 + g.below(16)
+	}
+}
+
+// again makes o the operation that comes again next: what was told the store before the last format is told the new one, but for
+// some of it. Then both write the same places, and where the new one stops the old one goes on.
+func (g *Generator) again(o *Op) bool {
+	g.anew--
+	for g.below(4) == 0 {
+		g.from++
+	}
+	if g.from >= g.born-1 || g.all[g.from].Kind == KindFill { // as far as that format
+		g.anew = 0
+		return false
+	}
+	g.Hits[BiasAnew]++
+	*o = g.all[g.from]
+	g.from++
+	return true
 }
 
 // waited notes that all but the last left mutations were waited for.

@@ -55,7 +55,8 @@ func TestKindNumbersAreStable(t *testing.T) {
 		"head", "getrange", "compact", "reclaim", "superblock", "scrub", "stat", "fill", "drain",
 		"append", "read", "release", "pin", "unpin", "describe",
 		"putchunk", "getchunk", "stale", "forget",
-		"insert", "remove", "lookup", "scan", "move"}
+		"insert", "remove", "lookup", "scan", "move",
+		"format"}
 	for k, name := range stable {
 		require.Equal(t, name, Kind(k).String())
 	}

@@ -180,4 +180,9 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey}, Simpler: []Kind{KindLookup},
 		Doc: "Give the entry of a shard another place, if it is still the one that was looked up."},
+
+	KindFormat: {Name: "format", Suites: inKV, Since: 3, Group: GroupReboot, Rank: 82,
+		Needs: NeedReopen, Settles: needsOf(NeedMutation, NeedUnsynced, NeedUnflushed, NeedUnchecked, NeedReopen, NeedGarbage, NeedRuns),
+		Simpler: []Kind{KindReboot},
+		Doc:     "Close cleanly and make a new, empty store on the disk, which still holds what the old one wrote."},
 }

@@ -14,7 +14,7 @@ import (
 //
 // Method: that of every course; EQ over every answer and over the whole state, which is listed and read.
 //
-// Dependencies are numbered like the mutations they belong to, from 1 since the beginning of the sequence, over all reboots;
+// Dependencies are numbered like the mutations they belong to, from 1 since the store was formatted, over all reboots;
 // refused mutations have no number. A choice counts back from the newest, modulo how many there are, so it means the same
 // whatever else is taken away; with no mutation yet, wait and poll do nothing. The model is told which mutations the store
 // reported persistent, always a prefix: one that is persistent before an earlier one, or no longer, is a wrong state.
@@ -40,6 +40,7 @@ type KV struct {
 	reclaims   bool   // the store has the call
 	filled     filled // the first fill that ended on a full disk
 	fresh      uint32 // keys that fills have used
+	stores     int    // that the sequence has had
 	live       int    // bytes of what is stored
 	cache      int    // bytes of the data cache
 
@@ -59,13 +60,21 @@ func NewKV(f Factory, source DiskSource) *KV {
 	return x
 }
 
-// format makes an empty store.
+// format makes an empty store on a blank disk.
 func (x *KV) format() error {
+	x.stores = 0
+	return x.formatAnew()
+}
+
+// formatAnew makes an empty store on the disk as it is.
+func (x *KV) formatAnew() error {
 	x.model.Reset()
+	x.deps = x.deps[:0]
 	x.dirty, x.superDirty, x.empty = false, false, false
 	x.live, x.cache = 0, int(x.seq.Config.Get(OptCache)*x.seq.Config.Page())
 	x.filled, x.fresh = filled{}, 0
-	return x.factory.Format(x.below(), &x.seq.Config)
+	x.stores++
+	return x.factory.Format(x.below(), &x.seq.Config, x.stores-1)
 }
 
 // open opens the store that is on the disk.

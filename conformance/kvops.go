@@ -36,6 +36,8 @@ func (x *KV) apply(op *Op) {
 		x.course.audit()
 	case KindReboot:
 		x.reboot()
+	case KindFormat:
+		x.reformat()
 	case KindHead:
 		x.head(op)
 	case KindGetRange:
@@ -94,6 +96,14 @@ func (x *KV) list(op *Op) {
 	x.wantIDs, x.want.err = x.model.AppendList(x.wantIDs[:0], after, limit)
 	x.want.ids = x.wantIDs
 	x.effect = len(ids) > 0
+}
+
+// reformat closes the store and makes a new one on the same disk. The dependencies of the old one are asked for the last time.
+func (x *KV) reformat() {
+	x.effect = len(x.deps) > 0
+	_ = x.shutdown() &&
+		x.keep(lifeFailure("format", "a disk with an old store on it can be formatted", x.formatAnew())) &&
+		x.course.open()
 }
 
 // put lends the store a copy of the value and takes it back with its bytes inverted, so that a store that keeps the buffer is

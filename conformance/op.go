@@ -46,6 +46,8 @@ const (
 	KindLookup // lookup KEY: the entry of a shard
 	KindScan   // scan after=KEY limit=N: one page of entries
 	KindMove   // move KEY: the chunk of a shard gets another place
+
+	KindFormat // format: close cleanly, make a new store on the same disk, as it lies
 	kindCount
 )
 

@@ -48,6 +48,7 @@ func kvProfile() *Profile {
 		KindGet: 56, KindPoll: 8, KindList: 10, KindPut: 70, KindDelete: 24, KindPump: 16, KindWait: 10, KindSync: 8,
 		KindFlush: 12, KindCheck: 2, KindReboot: 8,
 		KindHead: 6, KindGetRange: 22, KindCompact: 6, KindReclaim: 8, KindSuperblock: 3, KindScrub: 2, KindStat: 3,
+		KindFormat: 1,
 	}
 	p.Phases = []Phase{
 		{"load", 4, Weights{KindPut: 80, KindGet: 8, KindGetRange: 4, KindPump: 8, KindFlush: 3, KindDelete: 4}},

@@ -66,11 +66,12 @@ const (
 	WorkReclaim
 )
 
-// Factory makes the stores of one kind. An Executor owns one and uses it for one store at a time: Format once for each sequence,
-// then Open for the start and for every reboot.
+// Factory makes the stores of one kind. An Executor owns one and uses it for one store at a time: Format at the beginning of each
+// sequence and wherever that says so, then Open for the start and for every reboot.
 type Factory interface {
-	// Format makes an empty store on d, which is blank, for the options of c.
-	Format(d disk.Disk, c *Config) error
+	// Format makes an empty store on d for the options of c. d is blank, or, if the sequence had so many stores before, holds
+	// what they left.
+	Format(d disk.Disk, c *Config, before int) error
 	// Open opens the store that Format or an earlier life left on d.
 	Open(d disk.Disk, c *Config) (Target, error)
 }

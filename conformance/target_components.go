@@ -63,7 +63,7 @@ type chunkFactory struct {
 }
 
 func (f *chunkFactory) Format(d disk.Disk, c *Config) error {
-	f.uuids.seed(c)
+	f.uuids.seed(c, 0)
 	return f.extentFactory.Format(d, c)
 }
 

@@ -50,12 +50,13 @@ func (t *engineTarget) Describe() Description {
 		{"extents in reserve", int64(s.Space.Reserve)}, {"memtable entries", int64(s.Memtable)}, {"runs", int64(len(s.Runs))},
 		{"log units to replay", int64(s.TailUnits)}, {"log units pending", int64(s.Pending)}, {"epoch", int64(s.Epoch)},
 	}}
+	first := s.Table[0].Generation // the superblock stays in the generation that a store begins with
 	for _, e := range s.Table {
 		owner := e.Owner
 		if e.InLog {
 			owner += ", listed"
 		}
-		d.Extents = append(d.Extents, ExtentStat{owner, e.Generation, int64(e.Pointer), int64(e.Live)})
+		d.Extents = append(d.Extents, ExtentStat{owner, e.Generation - first + 1, int64(e.Pointer), int64(e.Live)})
 	}
 	return d
 }
@@ -76,15 +77,15 @@ type engineFactory struct {
 	target engineTarget  // of last
 }
 
-func (f *engineFactory) Format(d disk.Disk, c *Config) error {
-	f.uuids.seed(c)
+func (f *engineFactory) Format(d disk.Disk, c *Config, before int) error {
+	f.uuids.seed(c, uint64(before))
 	return engine.Format(d, engine.Geometry{
 		ExtentBytes: blockBytes(c, OptExtent),
 		Extents:     int(c.Get(OptExtents)),
 		PageBytes:   blockBytes(c, OptPage),
 		WindowBytes: blockBytes(c, OptWindow),
 		WindowUnits: int(c.Get(OptWindowUnits)),
-		Rand:        &f.uuids,
+		Rand:        &f.uuids.pcg, // what tells stores apart is never poor
 
 		SuperPageBytes: blockBytes(c, OptSuperPage),
 	})
@@ -139,8 +140,8 @@ type uuidSource struct {
 	mask uint64 // the bits of a word that vary
 }
 
-func (u *uuidSource) seed(c *Config) {
-	u.pcg.Seed(mix64(uint64(c.Get(OptSeed))), 1)
+func (u *uuidSource) seed(c *Config, before uint64) {
+	u.pcg.Seed(mix64(uint64(c.Get(OptSeed))), 1+before)
 	u.mask = ^uint64(0) >> (64 - max(1, c.Get(OptUUIDBits)/2))
 }
 

@@ -14,7 +14,7 @@ func NewModelFactory() Factory { return new(modelFactory) }
 
 type modelFactory struct{ store modelTarget }
 
-func (f *modelFactory) Format(_ disk.Disk, c *Config) error {
+func (f *modelFactory) Format(_ disk.Disk, c *Config, _ int) error {
 	f.store = modelTarget{Store: f.store.Store, extentBytes: int64(blockBytes(c, OptExtent)), extents: int(c.Get(OptExtents))}
 	f.store.Reset()
 	f.store.Limit = int(c.ValueMax())

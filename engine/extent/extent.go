@@ -8,7 +8,8 @@
 // Invariants
 //
 //	E1  Nothing of (extent, generation) is issued before a relied-on table holds that owner and generation. (P2)
-//	E2  A generation grows by one when its extent is released and never repeats.
+//	E2  A generation grows by one when its extent is released and never repeats. Those of a store begin at a number of its own,
+//	    so that what an older store left on the disk is in none of them.
 //	E3  A page has three slots in different physical blocks. A new version overwrites the oldest, one slot at a time, and is
 //	    relied on once a flush has covered two of them; so one crash and one rotten slot still leave it. (P16)
 //	E4  Pages of the table are relied on before the root that was built with them is written: a root never lists what the

@@ -26,7 +26,8 @@ func (t *Table) shape(io *iosched.Sched, b *disk.Buffers, g *Geometry, l layout)
 }
 
 // Format writes an empty store of geometry g in all slots: the log begins in the first extent behind the superblock, the next
-// one is its ready successor. superPage asks for a superblock page size, 0 for the best. What the disk held is lost.
+// one is its ready successor. superPage asks for a superblock page size, 0 for the best. What the disk held is lost: id is
+// random, and from it comes where generations begin, so that nothing an earlier store left is ever taken for this one's.
 func Format(d disk.Disk, g Geometry, superPage uint32, id StoreID) error {
 	if err := g.Validate(); err != nil {
 		return err
@@ -38,8 +39,9 @@ func Format(d disk.Disk, g Geometry, superPage uint32, id StoreID) error {
 	io := iosched.New(d, new(disk.Buffers))
 	t := new(Table)
 	t.shape(io, new(disk.Buffers), &g, l)
+	first := firstGeneration(id)
 	for x := range t.entries {
-		t.entries[x] = Entry{Generation: 1}
+		t.entries[x] = Entry{Generation: first}
 		if uint32(x) < l.reserved {
 			t.entries[x].Owner = Superblock
 		}
@@ -48,10 +50,14 @@ func Format(d disk.Disk, g Geometry, superPage uint32, id StoreID) error {
 	t.entries[head].Owner, t.entries[next].Owner = Log, Log
 	r := &t.Root
 	r.Store, r.Epoch, r.Resume, r.NextMutation = id, 1, 1, 1
-	r.Log = []LogExtent{{head, 1, 1}, {next, 1, 0}}
-	r.Replay = Position{Number: 1, Extent: head, Generation: 1}
+	r.Log = []LogExtent{{head, first, 1}, {next, first, 0}}
+	r.Replay = Position{Number: 1, Extent: head, Generation: first}
 	return t.writeEverySlot()
 }
+
+// firstGeneration returns the generation that the extents of a store begin with: 47 bits of its id, which leaves room for as many
+// resets as any disk survives.
+func firstGeneration(id StoreID) Generation { return Generation(le.Uint64(id[8:])&(1<<47-1)) + 1 }
 
 // writeEverySlot writes the first version of every page to all its slots, each covered by a flush before the next.
 func (t *Table) writeEverySlot() error {
