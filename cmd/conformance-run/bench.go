@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/shardproof/shardproof/conformance"
@@ -19,19 +20,31 @@ func benchFlags(fs *flag.FlagSet, c *config) {
 	c.rounds = 5
 	fs.Var(&c.rounds, "rounds", "`number` of rounds; the median counts")
 	fs.DurationVar(&c.cpu, "cpu", 2*time.Second, "processor `time` of a round")
+	c.shards = 1_000_000
+	fs.Var(&c.shards, "shards", "`number` of shards that memory puts")
 }
+
+var benches = []string{"harness", "kv", "generator", "open", "memory"}
 
 // benchVerb measures one part of the work, on one worker and in processor time.
 //
 //	generator  sequences are drawn and thrown away
 //	harness    a second model stands in the engine's place: what checking costs
 //	kv         the engine
+//	open       how long a store takes to open as its data grow
+//	memory     what a store keeps in memory as its shards grow in number
 func benchVerb(ctx context.Context, cfg *config, stdout, _ io.Writer) error {
 	if len(cfg.args) != 1 {
-		return usagef("harness, kv or generator?")
+		return usagef("%s?", strings.Join(benches, ", "))
 	}
 	if cfg.rounds < 1 || cfg.cpu <= 0 {
 		return usagef("--rounds and --cpu are at least one")
+	}
+	switch cfg.args[0] {
+	case "open":
+		return benchOpen(ctx, cfg, stdout)
+	case "memory":
+		return benchMemory(ctx, cfg, stdout)
 	}
 	host, err := openHost(cfg)
 	if err != nil {
@@ -54,7 +67,7 @@ func benchVerb(ctx context.Context, cfg *config, stdout, _ io.Writer) error {
 		}
 	case "kv":
 	default:
-		return usagef("unknown benchmark%s", didYouMean(cfg.args[0], []string{"harness", "kv", "generator"}, ""))
+		return usagef("unknown benchmark%s", didYouMean(cfg.args[0], benches, ""))
 	}
 	rounds := make([]round, 0, cfg.rounds)
 	for range cfg.rounds {

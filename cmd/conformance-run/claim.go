@@ -30,6 +30,7 @@ type claim struct {
 	size    int64
 	device  bool
 	created bool // by the claim: absent before
+	sparse  bool // a file that is created gets no blocks before they are written
 }
 
 // edgeBytes is how much of both ends of a disk is looked at even where it would not be written.
@@ -94,7 +95,7 @@ func (c *claim) open() (disk.Disk, error) {
 	}
 	o := disk.FileOptions{LogicalBlock: fileBlock, PhysicalBlock: fileBlock}
 	if c.created {
-		o.Size = c.size
+		o.Size, o.Sparse = c.size, c.sparse
 	}
 	d, err := disk.OpenFile(c.path, o)
 	if err != nil {

@@ -42,6 +42,7 @@ type config struct {
 	seeds   count  // bugs
 	jobs    count  // bugs
 	rounds  count  // bench
+	shards  count  // bench
 
 	printConfig bool
 	flags       *flag.FlagSet

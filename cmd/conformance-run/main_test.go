@@ -324,6 +324,16 @@ func TestBenchPrintsHonestFigures(t *testing.T) {
 	}
 }
 
+func TestBenchMemoryReadsBackWhatItPut(t *testing.T) {
+	c := call(t, "bench", "memory", "--shards", "2000", "--disk", filepath.Join(t.TempDir(), "store"), "--disk-size", "256MiB")
+	require.Zero(t, c.code, c.stderr)
+	require.Regexp(t, `(?s)^500 shards of 100 bytes, .*\n2 000 shards of 100 bytes, .*\n.* bytes for each shard more\n$`, c.stdout)
+
+	c = call(t, "bench", "open")
+	require.Equal(t, 2, c.code)
+	require.Contains(t, c.stderr, "open needs --disk PATH")
+}
+
 func TestTheCorpusHolds(t *testing.T) {
 	c := call(t, "corpus", "check")
 	require.Zero(t, c.code, c.stdout)
