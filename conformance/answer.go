@@ -118,7 +118,7 @@ func (a *answer) text(op *Op, s *Sequence) string {
 		return valueText(a.value)
 	case KindList:
 		return idsText(a.ids, s)
-	case KindPut, KindDelete:
+	case KindPut, KindDelete, KindLoad, KindErase:
 		return fmt.Sprintf("ok dep=%d", a.count)
 	case KindPump:
 		return fmt.Sprintf("%d completed", a.count)
@@ -269,8 +269,14 @@ func entriesText(entries []index.Entry, s *Sequence) string {
 // keyText returns the name of the key of s with that id, hexadecimal where there is none.
 func keyText(id engine.ShardID, s *Sequence) string {
 	for i := range s.Ops {
-		if k := s.Ops[i].Key; k != NoKey && s.ShardID(k) == id {
-			return fmt.Sprintf("k%d", k)
+		if s.Ops[i].Key == NoKey {
+			continue
+		}
+		for n := range s.Ops[i].mutations() {
+			one := s.Ops[i].single(KindGet, n)
+			if k := one.Key; s.ShardID(k) == id {
+				return fmt.Sprintf("k%d", k)
+			}
 		}
 	}
 	return fmt.Sprintf("%x", id[:])

@@ -25,6 +25,7 @@ type course struct {
 	seq     *Sequence
 	at      int // of the operation under way; len(seq.Ops) after the last
 	op      *Op
+	one     Op                  // of many that op asks for
 	disk    *TraceDisk          // nil where the factory needs none
 	deps    []engine.Dependency // every one the component handed out, in order
 	cell    CellState
@@ -245,6 +246,22 @@ func (x *course) keep(f *Failure) bool {
 	}
 	x.failure = f
 	return false
+}
+
+// each executes the mutations that op asks for, as operations of that kind, until one is not answered as it should be, or finds no
+// space.
+func (x *course) each(op *Op, kind Kind) {
+	effect := false
+	for i := range op.mutations() {
+		x.one = op.single(kind, i)
+		x.got, x.want, x.effect = answer{}, answer{}, true
+		x.component.apply(&x.one)
+		effect = effect || x.effect
+		if field, _ := x.got.differs(&x.want); field != "" || x.got.err != nil || x.failure != nil {
+			break
+		}
+	}
+	x.effect = effect
 }
 
 // refused reports whether err says that there is no space left, and makes that the right answer.

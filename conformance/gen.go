@@ -381,6 +381,9 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 			o.Set(a.Field, a.Default+uint64(min(scale16(r>>32, n), scale16(r>>47, n))))
 		}
 	}
+	if o.Kind == KindLoad || o.Kind == KindErase {
+		g.fitMany(o)
+	}
 }
 
 // dep draws a mutation, counted back from the newest: mostly one that is not known to be persistent. Bits used of r: 24-63.
@@ -417,6 +420,8 @@ func (g *Generator) note(o *Op) {
 	case KindDelete, KindRemove:
 		g.mutation(o)
 		g.remove(uint16(o.Key - g.base))
+	case KindLoad, KindErase:
+		g.many(o)
 	case KindAppend, KindPutChunk:
 		g.mutation(o)
 		g.tail(o)
@@ -462,6 +467,29 @@ func (g *Generator) note(o *Op) {
 	}
 	if o.Key != NoKey {
 		g.recent.add(uint16(o.Key - g.base))
+	}
+}
+
+// many takes account of the mutations of o, each by itself. Keys beyond those that the sequence knows are not met again.
+func (g *Generator) many(o *Op) {
+	for i := range o.mutations() {
+		g.mutation(o)
+		switch k := uint32(o.Key-g.base) + uint32(i); {
+		case k >= g.space:
+		case o.Kind == KindLoad:
+			g.store(uint16(k), o.Len)
+		default:
+			g.remove(uint16(k))
+		}
+	}
+}
+
+// fitMany sees that o asks for one mutation at least, and that its values leave half of the room.
+func (g *Generator) fitMany(o *Op) {
+	o.Choice++
+	if each := max(g.room, 0) / int64(2*o.mutations()); int64(o.Len) > each && !g.Profile.Off.Has(BiasFits) {
+		g.Hits[BiasFits]++
+		o.Len = uint32(max(0, each-int64(g.sizes.overhead)))
 	}
 }
 

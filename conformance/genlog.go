@@ -32,7 +32,9 @@ func (l *logGuess) next() (inUnit, inExtent uint32) {
 func (l *logGuess) note(o *Op) {
 	switch info := &kinds[o.Kind]; {
 	case info.Group == GroupMutate:
-		l.frame(o.Len + l.sizes.overhead)
+		for range o.mutations() {
+			l.frame(o.Len + l.sizes.overhead)
+		}
 	case info.Group != GroupRead:
 		l.seal()
 	}

@@ -45,9 +45,11 @@ type Index struct {
 	mutation uint64        // the newest
 	flushed  uint64        // the newest that the last flush covers
 	since    []index.Entry // what was set after that
+	flushes  int           // since the last compaction
 	moves    int
-	ids      []engine.ShardID // every one that ever had an entry
-	live     []uint32         // as recorded last
+	ids      []engine.ShardID            // every one that ever had an entry
+	known    map[engine.ShardID]struct{} // the same
+	live     []uint32                    // as recorded last
 	wantLive []uint32
 
 	after         engine.ShardID
@@ -65,7 +67,7 @@ const (
 
 // NewIndex returns an executor that drives indexes of f.
 func NewIndex(f IndexFactory) *Index {
-	x := &Index{factory: f}
+	x := &Index{factory: f, known: make(map[engine.ShardID]struct{})}
 	x.chunks.Extents = &x.extents
 	x.course = course{component: x, probes: f}
 	x.below = IndexBelow{
@@ -83,8 +85,9 @@ func (x *Index) format() error {
 	x.chunks.Reset()
 	x.recorder.Reset()
 	x.model.Reset()
-	x.mutation, x.flushed, x.moves = 0, 0, 0
+	x.mutation, x.flushed, x.moves, x.flushes = 0, 0, 0, 0
 	x.since, x.ids = x.since[:0], x.ids[:0]
+	clear(x.known)
 	x.live = slices.Grow(x.live[:0], int(x.geometry.Extents))[:x.geometry.Extents]
 	clear(x.live)
 	return nil
@@ -136,10 +139,13 @@ func (x *Index) audit() *Failure { return CheckAudit(x.target, nil, &x.scratch) 
 func (x *Index) apply(op *Op) {
 	switch op.Kind {
 	case KindInsert:
-		x.set(op, index.Entry{Kind: index.Put, Locator: x.locator(op.Fill)})
+		x.insert(op)
 	case KindRemove:
-		_, x.effect, _ = x.model.Get(x.seq.ShardID(op.Key))
-		x.set(op, index.Entry{Kind: index.Delete})
+		x.remove(op)
+	case KindLoad:
+		x.each(op, KindInsert)
+	case KindErase:
+		x.each(op, KindRemove)
 	case KindLookup:
 		x.lookup(op)
 	case KindScan:
@@ -160,6 +166,15 @@ func (x *Index) apply(op *Op) {
 	}
 }
 
+func (x *Index) insert(op *Op) {
+	x.set(op, index.Entry{Kind: index.Put, Locator: x.locator(op.Fill)})
+}
+
+func (x *Index) remove(op *Op) {
+	_, x.effect, _ = x.model.Get(x.seq.ShardID(op.Key))
+	x.set(op, index.Entry{Kind: index.Delete})
+}
+
 // locator returns a place that no entry had before.
 func (x *Index) locator(fill uint32) chunk.Locator {
 	x.moves++
@@ -170,15 +185,35 @@ func (x *Index) locator(fill uint32) chunk.Locator {
 	}
 }
 
+// set sets e on both sides. As a store does, it flushes first when the memtable is full, and compacts when there are many runs.
 func (x *Index) set(op *Op, e index.Entry) {
+	if len(x.since) >= int(x.seq.Config.Get(OptMemtable)) && !x.makeRoom() {
+		return
+	}
 	x.mutation++
 	e.ID, e.Mutation = x.seq.ShardID(op.Key), x.mutation
-	if !slices.Contains(x.ids, e.ID) {
+	if _, known := x.known[e.ID]; !known {
+		x.known[e.ID] = struct{}{}
 		x.ids = append(x.ids, e.ID)
 	}
 	x.since = append(x.since, e)
 	x.want.err = x.model.Set(&e)
 	x.got.err = x.target.Set(&x.since[len(x.since)-1])
+}
+
+// makeRoom empties the memtable, and reports whether that went well.
+func (x *Index) makeRoom() bool {
+	effect := x.effect
+	for more := x.flushes >= 2*int(x.seq.Config.Get(OptTrigger)); more && x.got.err == nil; {
+		more, x.got.err = x.target.Compact(context.Background())
+		x.release()
+		x.flushes = 0
+	}
+	if x.got.err == nil {
+		x.flush()
+	}
+	x.effect = effect
+	return x.got.err == nil
 }
 
 func (x *Index) lookup(op *Op) {
@@ -237,6 +272,7 @@ func (x *Index) move(op *Op) {
 func (x *Index) flush() {
 	x.effect = x.mutation > x.flushed
 	x.flushed, x.since = x.mutation, x.since[:0]
+	x.flushes++
 	x.want.err = x.model.Flush(context.Background())
 	x.got.err = x.target.Flush(context.Background())
 	x.release()

@@ -16,6 +16,7 @@ var (
 	argLimit    = Arg{Field: FieldLen, Role: RoleCount, Name: "limit", Max: countMax, Draw: 9}
 	argLen      = Arg{Field: FieldLen, Role: RoleSize, Name: "len", Max: ValueBytesMax}
 	argFill     = Arg{Field: FieldFill, Role: RoleFill, Name: "fill", Max: FillMax - 1 + uint64(len(FillNames)), Draw: 1000}
+	argMany     = Arg{Field: FieldChoice, Role: RoleCount, Name: "n", Max: 255, Draw: 24}
 	argDep      = Arg{Field: FieldChoice, Role: RoleDep, Name: "dep", Max: depMax, Draw: 31}
 	argOff      = Arg{Field: FieldOff, Role: RoleOffset, Name: "off", Max: ValueBytesMax, Draw: 600}
 	argRange    = Arg{Field: FieldLen, Role: RoleRange, Name: "len", Max: ValueBytesMax, Draw: 300}
@@ -185,4 +186,11 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedReopen, Settles: needsOf(NeedMutation, NeedUnsynced, NeedUnflushed, NeedUnchecked, NeedReopen, NeedGarbage, NeedRuns),
 		Simpler: []Kind{KindReboot},
 		Doc:     "Close cleanly and make a new, empty store on the disk, which still holds what the old one wrote."},
+	KindLoad: {Name: "load", Suites: ofIndex, Since: 3, Group: GroupMutate, Rank: 34,
+		Args: []Arg{argKey, argMany, {Field: FieldLen, Role: RoleSize, Name: "len", Max: ValueBytesMax, Suites: inKV}, argFill},
+		Doc:  "Store n shards: under that key and those behind it, with contents that follow one another."},
+	KindErase: {Name: "erase", Suites: ofIndex, Since: 3, Group: GroupMutate, Rank: 42,
+		Needs: NeedLive,
+		Args:  []Arg{argKey, argMany}, Simpler: []Kind{KindLoad},
+		Doc: "Delete n shards: that one and those behind it."},
 }

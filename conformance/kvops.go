@@ -38,6 +38,10 @@ func (x *KV) apply(op *Op) {
 		x.reboot()
 	case KindFormat:
 		x.reformat()
+	case KindLoad:
+		x.each(op, KindPut)
+	case KindErase:
+		x.each(op, KindDelete)
 	case KindHead:
 		x.head(op)
 	case KindGetRange:

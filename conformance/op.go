@@ -48,6 +48,8 @@ const (
 	KindMove   // move KEY: the chunk of a shard gets another place
 
 	KindFormat // format: close cleanly, make a new store on the same disk, as it lies
+	KindLoad   // load KEY n=N len=N fill=N: N shards, from that key on
+	KindErase  // erase KEY n=N: delete them
 	kindCount
 )
 
@@ -68,6 +70,25 @@ type Op struct {
 	Fill   uint32 // a value's contents are a function of (Len, Fill); see AppendValue
 	Off    uint32 // where in a value to begin
 	Choice uint64
+}
+
+// mutations returns how many mutations o asks for, if it asks for any.
+func (o *Op) mutations() int {
+	if o.Kind == KindLoad || o.Kind == KindErase {
+		return int(o.Choice)
+	}
+	return 1
+}
+
+// single returns the i-th of the mutations that o asks for, as an operation of kind k: keys and contents follow one another.
+func (o *Op) single(k Kind, i int) Op {
+	one := *o
+	one.Kind, one.Choice = k, 0
+	one.Key = KeyID((int(o.Key) + i) % int(NoKey))
+	if one.Fill < FillMax {
+		one.Fill = uint32((uint64(o.Fill) + uint64(i)) % FillMax)
+	}
+	return one
 }
 
 // Sequence is a test case and nothing else: what is generated, executed, reduced, stored and replayed. It records every choice,

@@ -48,11 +48,11 @@ func kvProfile() *Profile {
 		KindGet: 56, KindPoll: 8, KindList: 10, KindPut: 70, KindDelete: 24, KindPump: 16, KindWait: 10, KindSync: 8,
 		KindFlush: 12, KindCheck: 2, KindReboot: 8,
 		KindHead: 6, KindGetRange: 22, KindCompact: 6, KindReclaim: 8, KindSuperblock: 3, KindScrub: 2, KindStat: 3,
-		KindFormat: 1,
+		KindFormat: 1, KindLoad: 2, KindErase: 1,
 	}
 	p.Phases = []Phase{
-		{"load", 4, Weights{KindPut: 80, KindGet: 8, KindGetRange: 4, KindPump: 8, KindFlush: 3, KindDelete: 4}},
-		{"churn", 4, Weights{KindPut: 36, KindDelete: 24, KindGet: 20, KindGetRange: 6, KindPump: 6, KindWait: 4, KindPoll: 4,
+		{"load", 4, Weights{KindPut: 80, KindGet: 8, KindGetRange: 4, KindPump: 8, KindFlush: 3, KindDelete: 4, KindLoad: 3}},
+		{"churn", 4, Weights{KindPut: 36, KindDelete: 24, KindErase: 1, KindGet: 20, KindGetRange: 6, KindPump: 6, KindWait: 4, KindPoll: 4,
 			KindFlush: 5, KindCompact: 3, KindReclaim: 4}},
 		{"settle", 1, Weights{KindPut: 12, KindGet: 12, KindWait: 10, KindSync: 6, KindFlush: 16, KindCompact: 10, KindReclaim: 12,
 			KindSuperblock: 4, KindReboot: 14, KindPump: 6}},
@@ -65,6 +65,8 @@ func kvProfile() *Profile {
 		KindGetRange: {Hot: 110, Live: 132, Dead: 6, MustLive: true},
 		KindDelete:   {Hot: 90, Live: 136, Dead: 10, MustLive: true},
 		KindPut:      {Hot: 76, Live: 24, Dead: 20},
+		KindLoad:     {Hot: 24, Live: 24, Dead: 20},
+		KindErase:    {Hot: 24, Live: 192, Dead: 10, MustLive: true},
 		KindList:     {Hot: 64, Live: 96, Dead: 32},
 	}
 	p.Sizes = []SizeShare{
@@ -159,11 +161,12 @@ func indexProfile() *Profile {
 	p.Read, p.Write = KindLookup, KindInsert
 	p.Kept = []Kind{KindLookup, KindInsert}
 	p.Weights = Weights{
+		KindLoad: 6, KindErase: 2,
 		KindInsert: 72, KindRemove: 28, KindLookup: 64, KindScan: 20, KindMove: 16, KindFlush: 24, KindCompact: 20, KindCheck: 3, KindReboot: 10,
 	}
 	p.Phases = []Phase{
-		{"load", 4, Weights{KindInsert: 80, KindLookup: 12, KindFlush: 8, KindRemove: 4}},
-		{"churn", 4, Weights{KindInsert: 36, KindRemove: 28, KindLookup: 20, KindMove: 8, KindFlush: 12, KindCompact: 8}},
+		{"load", 4, Weights{KindInsert: 80, KindLookup: 12, KindFlush: 8, KindRemove: 4, KindLoad: 12}},
+		{"churn", 4, Weights{KindInsert: 36, KindRemove: 28, KindErase: 2, KindLookup: 20, KindMove: 8, KindFlush: 12, KindCompact: 8}},
 		{"settle", 1, Weights{KindInsert: 12, KindRemove: 8, KindLookup: 12, KindFlush: 20, KindCompact: 20, KindReboot: 12}},
 		{"verify", 2, Weights{KindLookup: 64, KindScan: 24, KindCheck: 4, KindInsert: 8, KindReboot: 4}},
 	}
@@ -172,6 +175,8 @@ func indexProfile() *Profile {
 		KindRemove: {Hot: 80, Live: 136, Dead: 16, MustLive: true},
 		KindMove:   {Hot: 80, Live: 152, Dead: 12, MustLive: true},
 		KindInsert: {Hot: 76, Live: 24, Dead: 28},
+		KindLoad:   {Hot: 24, Live: 24, Dead: 28},
+		KindErase:  {Hot: 24, Live: 192, Dead: 16, MustLive: true},
 		KindScan:   {Hot: 64, Live: 96, Dead: 32},
 	}
 	p.Timings = []Timing{

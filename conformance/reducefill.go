@@ -83,7 +83,7 @@ func asOneValue(s *Sequence, ops []Op) (put Op, ok bool) {
 	put = NewOp(writer)
 	for i := range ops {
 		if info := &kinds[ops[i].Kind]; info.Group == GroupMutate && ops[i].Kind != KindFill {
-			bytes += int(ops[i].Len) + frameOverhead
+			bytes += ops[i].mutations() * (int(ops[i].Len) + frameOverhead)
 			put.Key = ops[i].Key
 		}
 	}

@@ -47,7 +47,7 @@ func valueBytes(s *Sequence) (sum uint64) {
 		args := kinds[s.Ops[i].Kind].Args
 		for a := range args {
 			if args[a].Role == RoleSize {
-				sum += s.Ops[i].Get(args[a].Field)
+				sum += s.Ops[i].Get(args[a].Field) * uint64(s.Ops[i].mutations())
 			}
 		}
 	}
