@@ -386,17 +386,17 @@ func (x *Chunk) Holds(h *chunk.Header, l chunk.Locator) (bool, error) {
 }
 
 // Moved implements chunk.References.
-func (x *Chunk) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) bool {
+func (x *Chunk) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) (bool, error) {
 	x.placed(to, int(h.Length))
 	x.deps = append(x.deps, dep)
 	i := x.reference(h, from)
 	if i < 0 {
 		x.keep(stateFailure("references", "", "a reclamation moves nothing that is forgotten", "a chunk that is referred to", from.String()))
-		return false
+		return false, nil
 	}
 	x.chunks[i].at = to
 	x.moved++
-	return true
+	return true, nil
 }
 
 // reference returns the index of the chunk that is referred to at l, -1 if there is none. The header is the chunk's.

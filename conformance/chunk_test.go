@@ -146,12 +146,12 @@ func (r spoiledReferences) Holds(h *chunk.Header, l chunk.Locator) (bool, error)
 	return r.References.Holds(h, l)
 }
 
-func (r spoiledReferences) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) bool {
+func (r spoiledReferences) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) (bool, error) {
 	r.c.moved++
 	r.c.lost = to
 	switch r.c.how {
 	case "reclaim tells nobody":
-		return true
+		return true, nil
 	case "reclaim moves to where it was":
 		to = from
 	}

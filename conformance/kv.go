@@ -41,6 +41,7 @@ type KV struct {
 	filled     filled // the first fill that ended on a full disk
 	fresh      uint32 // keys that fills have used
 	stores     int    // that the sequence has had
+	blankSpace Space  // of the store when it was new
 	live       int    // bytes of what is stored
 	cache      int    // bytes of the data cache
 
@@ -74,6 +75,7 @@ func (x *KV) formatAnew() error {
 	x.live, x.cache = 0, int(x.seq.Config.Get(OptCache)*x.seq.Config.Page())
 	x.filled, x.fresh = filled{}, 0
 	x.stores++
+	x.blankSpace.Extents = 0
 	return x.factory.Format(x.below(), &x.seq.Config, x.stores-1)
 }
 
@@ -88,6 +90,9 @@ func (x *KV) open() error {
 	}
 	x.target = t
 	x.model.Limit = t.MaxShard()
+	if x.blankSpace.Extents == 0 {
+		x.blankSpace = t.Space()
+	}
 	x.keep(CheckSpace(t, &x.model))
 	return nil
 }

@@ -78,9 +78,13 @@ func (x *KV) reclaim(op *Op) {
 		x.start(WorkReclaim)
 		return
 	}
+	before := x.target.Space()
 	more, err := x.target.Reclaim(context.Background())
 	x.stepped(more, err)
 	x.recorded()
+	if x.effect && x.failure == nil {
+		x.keep(CheckReleased(x.target, before))
+	}
 }
 
 // stepped notes the outcome of a background step: whether there was something to do is for the store to say.
@@ -199,7 +203,7 @@ func (x *KV) drain() {
 	x.got, x.want = answer{count: count}, answer{count: count}
 	x.effect = count > 0
 	x.settle()
-	x.keep(CheckSpace(x.target, &x.model))
+	_ = x.keep(CheckSpace(x.target, &x.model)) && x.keep(checkDrained(x.target, x.blankSpace))
 }
 
 // tidyUp flushes, compacts and reclaims until the store says that there is nothing left to do.
@@ -214,10 +218,14 @@ func (x *KV) tidyUp() bool {
 		if !x.tolerable(err) {
 			return x.keep(tidyFailure("compact", err))
 		}
+		before := x.target.Space()
 		freed, err := x.target.Reclaim(ctx)
 		x.reclaims = !errors.Is(err, errors.ErrUnsupported)
 		if !x.tolerable(err) {
 			return x.keep(tidyFailure("reclaim", err))
+		}
+		if freed && !x.keep(CheckReleased(x.target, before)) {
+			return false
 		}
 		if !merged && !freed {
 			return true

@@ -15,10 +15,11 @@ type Space struct {
 	Reserve     int   // free extents that no put gets
 	UsedBytes   int64 // below the write pointers of extents that are not free, the superblock's left out
 	ExtentBytes int64
+	Released    int64 // times an extent became free
 }
 
 // UnknownSpace is what a store says that counts nothing.
-var UnknownSpace = Space{-1, -1, -1, -1, -1, -1}
+var UnknownSpace = Space{-1, -1, -1, -1, -1, -1, -1}
 
 // CheckSpace is SPACE at a recorded root: right after a flush or an open the live bytes are exactly what the frames of the
 // model's shards take, as the store frames them. A store that counts too much never gets space back, one that counts too
@@ -80,6 +81,31 @@ func CheckFull(t Target, value int) *Failure {
 	}
 	return spaceFailure("full", "too-early", "a put is refused only when the reserve is all that is left",
 		fmt.Sprintf("at most %d extents free", s.Reserve), fmt.Sprintf("%d free", s.FreeExtents))
+}
+
+// CheckReleased is SPACE for a reclamation that found something to do: it has freed an extent. before is what the store said before
+// it.
+func CheckReleased(t Target, before Space) *Failure {
+	after := t.Space()
+	if before.Released < 0 || after.Released > before.Released {
+		return nil
+	}
+	return spaceFailure("released", "none", "a reclamation that had something to do has freed an extent", "an extent more",
+		fmt.Sprintf("%d extents free, %d before", after.FreeExtents, before.FreeExtents))
+}
+
+// recordExtents is how many extents an empty store may take that a new one does not: the records of an index need two.
+const recordExtents = 2
+
+// checkDrained is SPACE for a store from which everything was deleted and reclaimed: it takes no more extents than when it was new, but
+// for those of its records. blank is what it said then.
+func checkDrained(t Target, blank Space) *Failure {
+	now := t.Space()
+	if now.FreeExtents < 0 || now.FreeExtents >= blank.FreeExtents-recordExtents {
+		return nil
+	}
+	return spaceFailure("free", "too-few", "an empty store takes no more extents than a new one, but for those of its records",
+		fmt.Sprintf("%d extents free", blank.FreeExtents-recordExtents), fmt.Sprint(now.FreeExtents))
 }
 
 // filled is how many values of one length fitted, and into what.

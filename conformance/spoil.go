@@ -50,6 +50,8 @@ const (
 	SpoilScrub                        // scrub has a complaint
 	SpoilStart                        // work cannot be begun
 	SpoilStuck                        // a flush finds no space once a put did not
+	SpoilIdle                         // reclamation says that it did something, and has not
+	SpoilTaken                        // what was in use once stays so
 	spoilings
 )
 
@@ -69,6 +71,9 @@ type spoiled struct {
 	after  int    // puts since the disk was full first
 	most   int    // puts until the disk was full first; 0: it was not
 	first  []byte // SpoilMove: the newest shard as it was put first
+
+	refused bool // SpoilLeak: the last put was
+	free    int  // SpoilTaken: the fewest extents that were free; 0: nobody asked
 }
 
 func (t *spoiled) Put(id engine.ShardID, data []byte) (engine.Dependency, error) {
@@ -209,7 +214,8 @@ func (t *spoiled) leaked() bool {
 		return false
 	}
 	t.after++
-	return t.how == SpoilLeak && t.after > t.most/3
+	t.refused = t.how == SpoilLeak && t.after > t.most/3
+	return t.refused
 }
 
 func (t *spoiled) Head(id engine.ShardID) (int64, error) {
@@ -236,7 +242,7 @@ func (t *spoiled) Compact(ctx context.Context) (bool, error) {
 
 func (t *spoiled) Reclaim(ctx context.Context) (bool, error) {
 	switch t.how {
-	case SpoilEndless:
+	case SpoilEndless, SpoilIdle:
 		return true, nil
 	case SpoilMove:
 		if t.first != nil {
@@ -269,8 +275,16 @@ func (t *spoiled) Space() Space {
 		s.FreeExtents = s.Extents + 1
 	case t.how == SpoilDead:
 		s.LiveBytes = 0
-	case t.how == SpoilLeak && t.most > 0:
+	case t.how == SpoilLeak && t.refused:
 		s.FreeExtents = s.Reserve
+	case t.how == SpoilIdle:
+		s.Released = 7
+	case t.how == SpoilTaken:
+		if t.free == 0 {
+			t.free = s.FreeExtents
+		}
+		t.free = min(t.free, s.FreeExtents)
+		s.FreeExtents = t.free
 	}
 	return s
 }

@@ -38,7 +38,7 @@ func (t *engineTarget) Space() Space {
 	s := t.Store.Space()
 	return Space{
 		LiveBytes: s.ShardBytes, Extents: s.Extents, FreeExtents: s.Free, Reserve: s.Reserve, UsedBytes: s.UsedBytes,
-		ExtentBytes: int64(s.ExtentBytes),
+		ExtentBytes: int64(s.ExtentBytes), Released: s.Released,
 	}
 }
 

@@ -110,7 +110,7 @@ func (t *modelTarget) Start(w Work) error {
 
 func (t *modelTarget) Space() Space {
 	used := (t.live + t.extentBytes - 1) / t.extentBytes
-	return Space{t.recorded, t.extents, t.extents - int(used), modelReserve, t.live, t.extentBytes}
+	return Space{t.recorded, t.extents, t.extents - int(used), modelReserve, t.live, t.extentBytes, -1}
 }
 
 // Describe implements Describer.

@@ -24,6 +24,7 @@ type Space struct {
 	ShardBytes  int64 // bytes of frames of shards that the recorded index refers to: exact as of the last flush
 	RunBytes    int64 // bytes of the sorted runs
 	UsedBytes   int64 // bytes below the write pointers, the superblock left out
+	Released    int64 // times an extent became free since the store was formatted
 }
 
 // Space returns the present figures. They do not fail, on a closed store either.
@@ -39,7 +40,9 @@ func (s *Store) space() Space {
 	p := Space{ExtentBytes: int(x.Geometry().ExtentBytes), Extents: x.Len(), Free: x.FreeCount(), Reserve: s.reserve(1).put, RunBytes: m.TableBytes()}
 	for i := range x.Len() {
 		p.ShardBytes += int64(m.Live[i])
-		p.UsedBytes += int64(x.Entry(extent.ID(i)).Pointer)
+		e := x.Entry(extent.ID(i))
+		p.UsedBytes += int64(e.Pointer)
+		p.Released += int64(e.Generation - x.Entry(0).Generation) // the superblock stays in the generation the store began with
 	}
 	p.ShardBytes -= p.RunBytes
 	return p

@@ -314,63 +314,64 @@ func (m mover) Holds(h *chunk.Header, l chunk.Locator) (bool, error) {
 
 // Moved makes the index refer to the copy, if it still refers to what was copied (P13). The memtable takes all that an extent
 // holds: what cannot be moved whole need not be moved at all.
-func (m mover) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) bool {
+func (m mover) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) (bool, error) {
 	s := m.s
-	if h.Kind == chunk.PutPart {
-		return m.movedPart(h, from, to, dep)
+	found, err := s.tree.Find(&h.ID)
+	if err != nil || found == nil {
+		return false, err
 	}
-	e, err := s.tree.Find(&h.ID)
-	if err != nil || e == nil || e.Locator != from {
-		return false
+	e := *found
+	switch {
+	case h.Kind == chunk.PutPart && e.Kind == index.PutParts:
+		return m.movedPart(h, e, from, to, dep)
+	case e.Locator != from:
+		return false, nil
 	}
-	entry := *e
 	var parts []chunk.Locator
-	if entry.Kind == index.PutParts {
+	if e.Kind == index.PutParts {
 		if parts, err = s.partsOf(from); err != nil {
-			return false
+			return false, err
 		}
 	}
-	return m.move(entry, to, parts, dep)
+	return m.move(e, to, parts, dep)
 }
 
 // move switches e to a copy at to, whose other parts are known.
-func (m mover) move(e index.Entry, to chunk.Locator, parts []chunk.Locator, dep iosched.Dependency) bool {
+func (m mover) move(e index.Entry, to chunk.Locator, parts []chunk.Locator, dep iosched.Dependency) (bool, error) {
 	s := m.s
 	if e.Kind == index.PutParts {
 		s.parts[to] = parts
 	}
-	ok, err := s.tree.Move(e.ID, e.Mutation, e.Locator, to)
-	if err != nil || !ok {
+	moved, err := s.tree.Move(e.ID, e.Mutation, e.Locator, to)
+	if !moved {
 		delete(s.parts, to)
-		return false
+		return false, err
 	}
 	s.moved = s.moved.And(dep)
-	return true
+	return true, nil
 }
 
-// movedPart writes the final frame of a put anew, with the new place of one part.
-func (m mover) movedPart(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) bool {
+// movedPart writes the final frame of the put that e stands for anew, with the new place of one part.
+func (m mover) movedPart(h *chunk.Header, e index.Entry, from, to chunk.Locator, dep iosched.Dependency) (bool, error) {
 	s := m.s
-	e, err := s.tree.Find(&h.ID)
-	if err != nil || e == nil || e.Kind != index.PutParts {
-		return false
-	}
-	entry := *e
-	final, payload, err := s.frame(entry.Locator)
+	final, payload, err := s.frame(e.Locator)
 	if err != nil || final.UUID != h.UUID {
-		return false
+		return false, err
 	}
 	payload = append([]byte(nil), payload...)
 	i := int(h.Part) * extent.LocatorBytes
 	if i+extent.LocatorBytes > len(payload) || extent.DecodeLocator(payload[i:]) != from {
-		return false
+		return false, nil
 	}
 	extent.AppendLocator(payload[i:i], to)
-	parts, _, err := s.decodeParts(&final, payload, entry.Locator.Place())
+	parts, _, err := s.decodeParts(&final, payload, e.Locator.Place())
 	if err != nil {
-		return false
+		return false, err
 	}
 	final.Kind = chunk.Copy
 	l, written, err := s.chunks.Append(&final, len(payload), iosched.Dependency{}, func(p []byte, _ chunk.Place) { copy(p, payload) })
-	return err == nil && m.move(entry, l, parts, dep.And(written))
+	if err != nil {
+		return false, err
+	}
+	return m.move(e, l, parts, dep.And(written))
 }

@@ -71,7 +71,11 @@ func (c *Chunks) Reclaim(x extent.ID, refs chunk.References) (moved int, err err
 		if err != nil {
 			return moved, err
 		}
-		if refs.Moved(h, l, to, dep) {
+		held, err := refs.Moved(h, l, to, dep)
+		if err != nil {
+			return moved, err
+		}
+		if held {
 			moved++
 		}
 	}

@@ -70,9 +70,9 @@ func (h holder) Holds(_ *chunk.Header, l chunk.Locator) (bool, error) {
 	return held, nil
 }
 
-func (h holder) Moved(_ *chunk.Header, from, to chunk.Locator, _ iosched.Dependency) bool {
+func (h holder) Moved(_ *chunk.Header, from, to chunk.Locator, _ iosched.Dependency) (bool, error) {
 	h.refs[from] = to
-	return true
+	return true, nil
 }
 
 func TestReclaimMovesWhatIsHeld(t *testing.T) {

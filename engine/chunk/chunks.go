@@ -27,6 +27,7 @@ type References interface {
 	// Holds reports whether something refers to the frame of h at l. An error means that nobody knows; then it counts as held.
 	Holds(h *Header, l Locator) (bool, error)
 	// Moved says that a copy of the frame of h at from will be at to once dep is persistent. Whoever refers to from, and still
-	// does, refers to to from then on (compare and swap); it reports whether somebody did.
-	Moved(h *Header, from, to Locator, dep iosched.Dependency) bool
+	// does, refers to to from then on (compare and swap); it reports whether somebody did. An error, as that there is no space to
+	// note it in, ends the reclamation; what was moved before stays so.
+	Moved(h *Header, from, to Locator, dep iosched.Dependency) (bool, error)
 }

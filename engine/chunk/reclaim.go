@@ -80,7 +80,11 @@ func (s *Store) flushBatch(b *batch, refs References, moved *int) (err error) {
 		h := &b.headers[i]
 		l := Locator{Extent: to.Extent, Generation: to.Generation, Offset: to.Offset, Length: h.Length + Overhead}
 		to.Offset += l.Length
-		if refs.Moved(h, b.from[i], l, dep) {
+		held, failed := refs.Moved(h, b.from[i], l, dep)
+		if failed != nil {
+			return failed
+		}
+		if held {
 			*moved++
 		}
 	}

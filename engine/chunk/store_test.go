@@ -112,17 +112,17 @@ func (r *table) Holds(h *chunk.Header, l chunk.Locator) (bool, error) {
 	return held, nil
 }
 
-func (r *table) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) bool {
+func (r *table) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Dependency) (bool, error) {
 	m, held := r.at[from]
 	require.True(r.t, held, "what is not referred to is not moved")
 	require.Equal(r.t, m, h.Mutation)
 	if r.late {
-		return false
+		return false, nil
 	}
 	delete(r.at, from)
 	r.at[to] = m
 	r.copies = append(r.copies, dep)
-	return true
+	return true, nil
 }
 
 func TestReclaimMovesWhatIsReferredTo(t *testing.T) {
