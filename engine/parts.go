@@ -64,6 +64,7 @@ func (s *Store) putParts(h *chunk.Header, data []byte) (Dependency, error) {
 		for _, l := range parts {
 			s.extents.Unpin(l.Extent)
 		}
+		s.release = true // if it failed, nobody needs the parts
 	}()
 	h.Parts = uint16(n)
 	for i := range n - 1 {
