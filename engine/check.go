@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/shardproof/shardproof/engine/bufcache"
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/index"
@@ -30,12 +31,16 @@ const (
 	ruleLive       = "live bytes are exact"
 	ruleOverlap    = "frames do not overlap"
 	ruleFree       = "a free extent is empty"
+	ruleTable      = "the table of extents agrees with itself"
+	ruleWindow     = "the log in flight fits its window"
+	ruleCache      = "what is cached is found, and once"
 	rulePins       = "an extent is pinned by what the memtables name and by tables not recorded yet"
 )
 
 // Check walks everything the store refers to and reports every inconsistency: locators resolve to frames of the right identity,
 // in extents with the right owner and generation, behind no write pointer; nothing overlaps; live bytes and pins are exact;
-// free extents hold nothing. It returns the context's error, ErrClosed, or nil; findings go to report alone, in a fixed order.
+// free extents hold nothing; caches, log and table agree with themselves. It returns the context's error, ErrClosed, or nil;
+// findings go to report alone, in a fixed order.
 func (s *Store) Check(ctx context.Context, report func(error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +62,9 @@ func (s *Store) Check(ctx context.Context, report func(error)) error {
 	c.overlaps()
 	c.freeExtents()
 	c.pins()
-	return s.extents.Check(ctx, func(err error) { c.findf(ruleFree, "%v", err) })
+	c.caches()
+	s.log.Check(func(err error) { c.findf(ruleWindow, "%v", err) })
+	return s.extents.Check(ctx, func(err error) { c.findf(ruleTable, "%v", err) })
 }
 
 // checker is one Check under way.
@@ -77,6 +84,13 @@ type span struct {
 
 func (c *checker) findf(rule, format string, args ...any) {
 	c.report(&Inconsistency{Rule: rule, Detail: fmt.Sprintf(format, args...)})
+}
+
+// caches checks that pages of shards and of the index are found.
+func (c *checker) caches() {
+	for _, pages := range [...]*bufcache.Cache{c.pages, c.indexPages} {
+		pages.Check(func(err error) { c.findf(ruleCache, "%v", err) })
+	}
 }
 
 // logList checks the list of log extents against the table.

@@ -172,6 +172,25 @@ func (c *Cache) Drain(x extent.ID) {
 	}
 }
 
+// Check reports every page that a search does not find, and those that are cached twice.
+func (c *Cache) Check(report func(error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := 0
+	for i := range c.pages {
+		if len(c.pages[i].bytes) == 0 {
+			continue
+		}
+		held++
+		if found := c.index.find(c.pages, c.pages[i].key); found != i {
+			report(fmt.Errorf("page %d, of %v, is not found: a search ends at %d", i, c.pages[i].key, found))
+		}
+	}
+	if held != c.stats.Pages {
+		report(fmt.Errorf("%d pages are cached, the count says %d", held, c.stats.Pages))
+	}
+}
+
 // Stats returns the counts.
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()

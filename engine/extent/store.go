@@ -301,18 +301,18 @@ func (s *Store) Check(_ context.Context, report func(error)) error {
 	if s.closed {
 		return ErrClosed
 	}
-	free := 0
+	var owned [OwnerCount]int
 	for x := range s.Len() {
 		e := s.Entry(ID(x))
-		if e.Owner == Free {
-			free++
-		}
+		owned[e.Owner]++
 		if e.Owner == Free && (e.Pointer != 0 || s.pins[x] != 0 || s.Appends(ID(x))) {
 			report(fmt.Errorf("free extent %d is in use: pointer %d, %d pins", x, e.Pointer, s.pins[x]))
 		}
 	}
-	if free != s.FreeCount() {
-		report(fmt.Errorf("%d extents are free, the count says %d", free, s.FreeCount()))
+	for o, n := range owned {
+		if count := s.OwnedCount(Owner(o)); n != count {
+			report(fmt.Errorf("%d extents are of the owner %v, the count says %d", n, Owner(o), count))
+		}
 	}
 	for o, a := range s.appenders {
 		if e := s.Entry(a.Extent); a.Extent != 0 && (e.Owner != Owner(o) || e.Generation != a.Generation) {

@@ -131,6 +131,21 @@ func (l *Log) windowLeft(index, off int) int {
 	return window - distance
 }
 
+// Check reports if more of the log is in flight than the window allows (L3).
+func (l *Log) Check(report func(error)) {
+	n := len(l.units)
+	if n > int(l.geo.WindowUnits) {
+		report(fmt.Errorf("%d units are in flight, the window has room for %d", n, l.geo.WindowUnits))
+	}
+	if n == 0 {
+		return
+	}
+	u := l.units[n-1]
+	if left := l.windowLeft(u.extents-l.trimmed, int(u.place.Offset)); len(u.buf) > left {
+		report(fmt.Errorf("unit %d has %d bytes, the window leaves it %d", u.number, len(u.buf), left))
+	}
+}
+
 // Append adds a frame of h and payload, for which Room said RoomNow, and returns its place and the number of its unit. It sets
 // the mutation number of puts and tombstones.
 func (l *Log) Append(h *chunk.Header, payload []byte) (chunk.Locator, uint64) {
