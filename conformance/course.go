@@ -242,16 +242,15 @@ func (x *course) keep(f *Failure) bool {
 	}
 	f.At = x.at
 	if x.op != nil {
-		f.Kind = x.op.Kind
+		f.Kind = ofMany(x.op.Kind, x.seq.Suite) // the one that failed
 	}
 	x.failure = f
 	return false
 }
 
-// each executes the mutations that op asks for, as operations of that kind, until one is not answered as it should be, or finds no
-// space.
-func (x *course) each(op *Op, kind Kind) {
-	effect := false
+// each executes the mutations that op asks for, until one is not answered as it should be, or finds no space.
+func (x *course) each(op *Op) {
+	effect, kind := false, ofMany(op.Kind, x.seq.Suite)
 	for i := range op.mutations() {
 		x.one = op.single(kind, i)
 		x.got, x.want, x.effect = answer{}, answer{}, true

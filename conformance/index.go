@@ -142,10 +142,8 @@ func (x *Index) apply(op *Op) {
 		x.insert(op)
 	case KindRemove:
 		x.remove(op)
-	case KindLoad:
-		x.each(op, KindInsert)
-	case KindErase:
-		x.each(op, KindRemove)
+	case KindLoad, KindErase:
+		x.each(op)
 	case KindLookup:
 		x.lookup(op)
 	case KindScan:

@@ -38,10 +38,8 @@ func (x *KV) apply(op *Op) {
 		x.reboot()
 	case KindFormat:
 		x.reformat()
-	case KindLoad:
-		x.each(op, KindPut)
-	case KindErase:
-		x.each(op, KindDelete)
+	case KindLoad, KindErase:
+		x.each(op)
 	case KindHead:
 		x.head(op)
 	case KindGetRange:

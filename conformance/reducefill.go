@@ -58,18 +58,47 @@ const frameOverhead = 64 + 24 // bytes of a frame beside its value
 // mergeWrites tries, in place of each run of mutations, one value that takes as many bytes of log: what matters of them may be
 // where they leave the log. Operations between them that are no mutations go too.
 func (d *reduction) mergeWrites() {
+	d.mergeRuns()
 	for run := len(d.best.Ops) / 2; run > 1 && len(d.best.Ops) > manyOps; run /= 2 {
 		for end := len(d.best.Ops); end >= run; end = min(end-run, len(d.best.Ops)) {
-			c := d.edit()
-			merged, ok := asOneValue(c, c.Ops[end-run:end])
-			if !ok || d.at >= end-run && d.at < end {
-				continue
-			}
-			c.Ops[end-run] = merged
-			c.Ops = append(c.Ops[:end-run+1], c.Ops[end:]...)
-			d.try()
+			d.mergeRange(end-run, end)
 		}
 	}
+}
+
+// mergeRuns tries the same for each run of nothing but stores, and for its halves, and theirs.
+func (d *reduction) mergeRuns() {
+	for end := len(d.best.Ops); end > 1 && len(d.best.Ops) > manyOps; end-- {
+		end = min(end, len(d.best.Ops))
+		start := end
+		for start > 0 && bulkOf(d.best.Ops[start-1].Kind) == KindLoad && start-1 != d.at {
+			start--
+		}
+		if end-start > 1 {
+			d.mergeHalves(start, end)
+			end = start + 1
+		}
+	}
+}
+
+func (d *reduction) mergeHalves(start, end int) {
+	if end-start < 2 || d.mergeRange(start, end) {
+		return
+	}
+	d.mergeHalves((start+end)/2, end)
+	d.mergeHalves(start, (start+end)/2)
+}
+
+// mergeRange tries one value in place of the operations from start to end.
+func (d *reduction) mergeRange(start, end int) bool {
+	c := d.edit()
+	merged, ok := asOneValue(c, c.Ops[start:end])
+	if !ok || d.at >= start && d.at < end {
+		return false
+	}
+	c.Ops[start] = merged
+	c.Ops = append(c.Ops[:start+1], c.Ops[end:]...)
+	return d.try()
 }
 
 // asOneValue returns a write of a value as long as the frames of all mutations in ops, less the frameOverhead of its own, and false if

@@ -2,6 +2,21 @@ package conformance
 
 // Where it matters that much is stored, and not one by one, an operation that stores many shards says so in one line.
 
+// ofMany returns the kind of the single operations that one of kind k stands for: k itself, if it stands for itself.
+func ofMany(k Kind, suite string) Kind {
+	switch {
+	case k == KindLoad && suite == "index":
+		return KindInsert
+	case k == KindLoad:
+		return KindPut
+	case k == KindErase && suite == "index":
+		return KindRemove
+	case k == KindErase:
+		return KindDelete
+	}
+	return k
+}
+
 // bulkOf returns the kind that does at once what several operations of kind k do, KindNone if none does.
 func bulkOf(k Kind) Kind {
 	switch k {
@@ -20,31 +35,38 @@ func (d *reduction) gather() {
 		if !bulk.Info().In(d.best.Suite) {
 			continue
 		}
-		d.gatherAll(bulk)
+		for times := uint64(1); times <= 4 && !d.gatherAll(bulk, times); times *= 2 {
+		}
 		d.gatherRuns(bulk, len(d.best.Ops))
 		d.gatherRuns(bulk, 2)
 	}
 }
 
-// gatherAll tries one operation at the place of the first.
-func (d *reduction) gatherAll(bulk Kind) {
+// gatherAll tries one operation at the place of the first, with so many times as many mutations: other keys may need more of them.
+func (d *reduction) gatherAll(bulk Kind, times uint64) bool {
 	c := d.edit()
-	first := -1
+	var first *Op
 	kept := c.Ops[:0]
 	for i := range d.best.Ops {
-		o := d.best.Ops[i]
-		switch {
-		case bulkOf(o.Kind) != bulk:
-			kept = append(kept, o)
-		case first < 0:
-			first = len(kept)
-			kept = append(kept, o)
-		default:
-			kept[first] = gathered(bulk, &kept[first], &o)
+		o := &d.best.Ops[i]
+		joins := bulkOf(o.Kind) == bulk
+		if joins && first != nil {
+			*first = gathered(bulk, first, o)
+			continue
+		}
+		kept = append(kept, *o)
+		if joins {
+			first = &kept[len(kept)-1]
 		}
 	}
+	if first == nil || len(kept) == len(d.best.Ops) && times == 1 {
+		return false
+	}
+	if times > 1 {
+		first.Kind, first.Choice = bulk, min(uint64(first.mutations())*times, argMany.Max)
+	}
 	c.Ops = kept
-	d.try()
+	return d.try()
 }
 
 // gatherRuns tries one operation in place of each run of at most that many.
@@ -58,14 +80,27 @@ func (d *reduction) gatherRuns(bulk Kind, most int) {
 		if end-start < 2 {
 			continue
 		}
-		c := d.edit()
-		for i := start + 1; i < end; i++ {
-			c.Ops[start] = gathered(bulk, &c.Ops[start], &c.Ops[i])
-		}
-		c.Ops = append(c.Ops[:start+1], c.Ops[end:]...)
-		d.try()
+		_ = d.gatherRange(bulk, start, end, false) || d.gatherRange(bulk, start, end, true)
 		end = start + 1
 	}
+}
+
+// gatherRange tries one operation in place of some, with values as long as the longest or, if level says so, as long together.
+func (d *reduction) gatherRange(bulk Kind, start, end int, level bool) bool {
+	c := d.edit()
+	bytes := 0
+	for i := start; i < end; i++ {
+		o := &c.Ops[i]
+		bytes += o.mutations() * int(o.Len)
+		if i > start {
+			c.Ops[start] = gathered(bulk, &c.Ops[start], o)
+		}
+	}
+	if o := &c.Ops[start]; level && o.mutations() > 0 {
+		o.Len = uint32(bytes / o.mutations())
+	}
+	c.Ops = append(c.Ops[:start+1], c.Ops[end:]...)
+	return d.try()
 }
 
 // gathered returns an operation that does about as much as a and b: from the lower of their keys on, and as long as the longer.

@@ -74,7 +74,8 @@ func (d *reduction) dropRange(labels []int, from, to int) bool {
 // dropOps takes away operations, in runs and then each, until none goes; while many are left it also tries few others instead.
 func (d *reduction) dropOps() {
 	d.dropLabels(labelOps, 4)
-	d.fillBefore(2 * manyOps)
+	d.gather()
+	d.fillBefore(4 * manyOps)
 	d.dropLabels(labelOps, 1)
 	for d.dropEach() {
 	}
@@ -93,7 +94,7 @@ func (d *reduction) fewerLarger() {
 		c := d.edit()
 		size := uint64(c.Config.ValueMax() / part)
 		for i := range c.Ops {
-			if a := kinds[c.Ops[i].Kind].arg(RoleSize); a != nil {
+			if a := kinds[c.Ops[i].Kind].arg(RoleSize); a != nil && a.in(c.Suite) {
 				c.Ops[i].Set(a.Field, size)
 			}
 		}
