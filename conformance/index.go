@@ -301,10 +301,8 @@ func (x *Index) Record(m *index.Metadata, after iosched.Dependency) (iosched.Dep
 
 // appendTables appends the tables that m names to dst.
 func appendTables(dst []index.Table, m *index.Metadata) []index.Table {
-	for _, runs := range [...][]index.Run{m.Zero, m.Deep} {
-		for i := range runs {
-			dst = append(dst, runs[i].Tables...)
-		}
+	for r := range m.Runs() {
+		dst = append(dst, r.Tables...)
 	}
 	return dst
 }

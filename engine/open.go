@@ -73,13 +73,8 @@ func (s *Store) recover() error {
 	return s.replayLog()
 }
 
-// openTree opens the index as the root's metadata describes it, nil if there is none.
+// openTree opens the index that meta describes.
 func (s *Store) openTree(meta *index.Metadata) {
-	if meta == nil {
-		meta = new(index.Metadata)
-		meta.Reset(s.extents.Len())
-		meta.Replay = s.extents.Root.Replay.Number
-	}
 	s.tree = index.Open(s.chunks, &s.switches, meta, s.tailMutation, index.Options{
 		Geometry: s.extents.Geometry(), TablePages: s.options.TablePages, FilterBits: s.options.FilterBits, Trigger: s.options.Trigger,
 		Fanout: s.options.Fanout, Cache: s.indexPages, Probes: s.probes, Await: s.await, Parts: s.partsOf, Hold: s.hold, Drop: s.drop,
@@ -160,15 +155,17 @@ func (a applier) Damaged(id chunk.ShardID, mutation uint64) {
 	_ = a.s.tree.Set(&index.Entry{ID: id, Kind: index.Damaged, Mutation: mutation})
 }
 
-// loadMetadata returns the record that the root names, from the first copy that is whole, nil if there is none.
+// loadMetadata returns the record that the root names, from the first copy that is whole, or that of an empty store.
 func (s *Store) loadMetadata() (*index.Metadata, error) {
 	root := &s.extents.Root
+	m := new(index.Metadata)
 	if root.Metadata[0].IsZero() {
-		return nil, nil
+		m.Reset(s.extents.Len())
+		m.Replay = root.Replay.Number
+		return m, nil
 	}
 	var bad error
 	for i := range root.Metadata {
-		m := new(index.Metadata)
 		record, err := s.metadataCopy(i)
 		if err == nil {
 			err = m.Decode(record, s.extents.Geometry(), root.Metadata[i].Place())

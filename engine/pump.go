@@ -126,10 +126,7 @@ func (s *Store) Sync(ctx context.Context) error {
 func (s *Store) FlushSuperblock(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.writable(); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return err
 	}
 	s.extents.Touch()

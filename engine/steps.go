@@ -59,10 +59,7 @@ func (s *Store) start(step Step) (bool, error) {
 func (s *Store) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.writable(); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return err
 	}
 	return s.flush()
@@ -108,6 +105,14 @@ func (s *Store) finishFlush() error {
 	return err
 }
 
+// finishSteps ends what is under way.
+func (s *Store) finishSteps() error {
+	if err := s.finishFlush(); err != nil {
+		return err
+	}
+	return s.tree.FinishCompact()
+}
+
 // limitRuns compacts before level 0 has so many runs that reads suffer, and ends a compaction under way. With background work
 // off nobody else does. If there is no space to compact, the flush goes on without.
 func (s *Store) limitRuns() error {
@@ -131,20 +136,14 @@ func (s *Store) limitRuns() error {
 func (s *Store) Compact(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.writable(); err != nil {
-		return false, err
-	}
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return false, err
 	}
 	return s.compact(true)
 }
 
 func (s *Store) compact(force bool) (bool, error) {
-	if err := s.finishFlush(); err != nil {
-		return false, err
-	}
-	if err := s.tree.FinishCompact(); err != nil {
+	if err := s.finishSteps(); err != nil {
 		return false, err
 	}
 	began, err := s.tree.StartCompact(force)
@@ -163,20 +162,14 @@ func (s *Store) compact(force bool) (bool, error) {
 func (s *Store) Reclaim(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.writable(); err != nil {
-		return false, err
-	}
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return false, err
 	}
 	return s.reclaim()
 }
 
 func (s *Store) reclaim() (bool, error) {
-	if err := s.finishFlush(); err != nil {
-		return false, err
-	}
-	if err := s.tree.FinishCompact(); err != nil {
+	if err := s.finishSteps(); err != nil {
 		return false, err
 	}
 	x, ok := s.victim()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -120,6 +121,14 @@ func (s *Store) writable() error {
 		return s.broken
 	}
 	return nil
+}
+
+// ready returns why no step can be taken for a caller with that context, nil if one can.
+func (s *Store) ready(ctx context.Context) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // readable returns why the store answers no read, nil if it does.

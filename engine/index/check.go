@@ -37,17 +37,15 @@ const (
 // Check implements Index.
 func (t *Tree) Check(ctx context.Context, report func(error)) error {
 	findf := func(rule, format string, args ...any) { report(&Inconsistency{rule, fmt.Sprintf(format, args...)}) }
-	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
-		for i := range runs {
-			if err := ctx.Err(); err != nil {
+	for r := range t.meta.Runs() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.checkRun(r, findf); err != nil {
+			if !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, fault.ErrIO) {
 				return err
 			}
-			if err := t.checkRun(&runs[i], findf); err != nil {
-				if !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, fault.ErrIO) {
-					return err
-				}
-				report(err)
-			}
+			report(err)
 		}
 	}
 	for at := t.mem.Seek(nil); at.Entry() != nil; at.Next() {
@@ -129,14 +127,7 @@ func (t *Tree) checkLevels(findf func(rule, format string, args ...any)) error {
 // mergeRecorded puts m before the first shard of the recorded runs.
 func (t *Tree) mergeRecorded(m *merge) error {
 	m.begin(t.reader, &t.shape)
-	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
-		for i := range runs {
-			if err := m.addRun(&runs[i], nil); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return m.addRecorded(&t.meta, nil)
 }
 
 // EachRecorded calls fn for the newest entry of every shard in the recorded runs, in order, until fn fails. fn may look up
@@ -171,26 +162,23 @@ func (t *Tree) EachPending(fn func(e *Entry) error) error {
 
 // EachUnrecorded calls fn for the place of every table that is written, and pinned, and not recorded yet.
 func (t *Tree) EachUnrecorded(fn func(l chunk.Locator)) {
-	each := func(phase jobPhase, run *Run) {
-		if phase != jobRecord && phase != jobSettle {
-			return
-		}
+	each := func(j *job, run *Run) {
 		for i := range run.Tables {
-			fn(run.Tables[i].Locator)
+			if j.built() {
+				fn(run.Tables[i].Locator)
+			}
 		}
 	}
-	each(t.flush.phase, &t.flush.run)
-	each(t.compact.phase, &t.compact.out)
-	each(t.move.phase, &t.move.out)
+	each(&t.flush.job, &t.flush.run)
+	each(&t.compact.job, &t.compact.out)
+	each(&t.move.job, &t.move.out)
 }
 
 // EachTable calls fn for the place of every recorded table.
 func (t *Tree) EachTable(fn func(l chunk.Locator)) {
-	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
-		for i := range runs {
-			for j := range runs[i].Tables {
-				fn(runs[i].Tables[j].Locator)
-			}
+	for r := range t.meta.Runs() {
+		for j := range r.Tables {
+			fn(r.Tables[j].Locator)
 		}
 	}
 }

@@ -16,9 +16,7 @@ import (
 //
 // A table that lies in an extent under reclamation is rewritten by the same machine, into its own place in its run.
 type compactJob struct {
-	phase   jobPhase
-	wait    iosched.Dependency
-	err     error
+	job
 	stalled bool // there was no space for the next slice
 
 	zero   int           // level 0: how many of the oldest runs are merged
@@ -45,7 +43,7 @@ func (t *Tree) StartCompact(force bool) (bool, error) {
 	case j.stalled:
 		j.resume()
 	case j.due(t), force && j.forced(t):
-		j.begin()
+		j.first()
 	default:
 		return false, nil
 	}
@@ -58,22 +56,21 @@ func (t *Tree) StartMove(x extent.ID) (bool, error) {
 	if t.Compacting() || t.flush.phase != jobIdle && t.flush.full {
 		return false, ErrBusy
 	}
-	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
-		for i := range runs {
-			for _, table := range runs[i].Tables {
-				if table.Locator.Extent == x {
-					j.zero, j.source, j.into = 0, table, -1
-					t.compact.stalled = t.compact.stalled && t.compact.source.Locator.IsZero() // its source may be the table
-					j.begin()
-					return true, nil
-				}
+	for r := range t.meta.Runs() {
+		for _, table := range r.Tables {
+			if table.Locator.Extent == x {
+				j.zero, j.source, j.into = 0, table, -1
+				t.compact.stalled = t.compact.stalled && t.compact.source.Locator.IsZero() // its source may be the table
+				j.first()
+				return true, nil
 			}
 		}
 	}
 	return false, nil
 }
 
-func (j *compactJob) begin() {
+// first begins with the first slice.
+func (j *compactJob) first() {
 	j.last, j.next = false, chunk.ShardID{}
 	j.resume()
 }
@@ -81,7 +78,8 @@ func (j *compactJob) begin() {
 // resume goes on with the slice that there was no space for, so that the ones before it were not in vain. Runs of level 0 that
 // came meanwhile are newer, and not part of the job.
 func (j *compactJob) resume() {
-	j.phase, j.wait, j.err, j.stalled = jobBuild, iosched.Dependency{}, nil, false
+	j.begin(iosched.Dependency{})
+	j.stalled = false
 	j.out.Tables = j.out.Tables[:0]
 }
 
@@ -96,7 +94,7 @@ func (t *Tree) Compact(context.Context) (bool, error) {
 
 // FinishCompact returns when no compaction and no rewriting of a table is under way, with the error of the last one.
 func (t *Tree) FinishCompact() error {
-	return errors.Join(t.finish(&t.compact.phase, &t.compact.wait, &t.compact.err), t.finish(&t.move.phase, &t.move.wait, &t.move.err))
+	return errors.Join(t.finish(&t.compact.job), t.finish(&t.move.job))
 }
 
 // Compacting reports whether a compaction or the rewriting of a table is under way.
@@ -156,27 +154,8 @@ func (j *compactJob) choose(t *Tree, zero, from, into int) bool {
 	return true
 }
 
-func (j *compactJob) advance(t *Tree) error {
-	for j.phase != jobIdle && j.wait.Persistent() {
-		var err error
-		switch j.phase {
-		case jobBuild:
-			err = j.build(t)
-		case jobRecord:
-			if t.recording {
-				return nil
-			}
-			err = j.record(t)
-		case jobSettle:
-			j.settle(t)
-		}
-		if err != nil {
-			j.abort(t, err)
-			return err
-		}
-	}
-	return nil
-}
+// mayBuild says that nothing but what the job waits for keeps it from its next slice.
+func (j *compactJob) mayBuild(*Tree) bool { return true }
 
 // build appends the tables of one slice.
 func (j *compactJob) build(t *Tree) error {
@@ -216,10 +195,8 @@ func (j *compactJob) build(t *Tree) error {
 	}
 	j.start, j.next, j.last = start, next, last
 	j.findGone(t, &start)
-	for i := range j.out.Tables {
-		t.pin(j.out.Tables[i].Locator.Extent)
-	}
-	j.wait, j.phase = dep, jobRecord
+	t.pinTables(&j.out)
+	j.appended(dep)
 	return nil
 }
 
@@ -321,9 +298,7 @@ func (j *compactJob) record(t *Tree) error {
 		}
 	}
 	d.addLive(&j.out, +1)
-	dep, err := t.submit(iosched.Dependency{})
-	j.wait, j.phase = dep, jobSettle
-	return err
+	return t.submit(&j.job)
 }
 
 // drop takes the table at l out of its run, and its bytes out of the live ones.
@@ -331,14 +306,11 @@ func (m *Metadata) drop(l chunk.Locator) { m.replace(l, nil) }
 
 // replace puts tables in the place of the one at l, whose bytes are live no more.
 func (m *Metadata) replace(l chunk.Locator, tables []Table) {
-	for _, runs := range [...][]Run{m.Zero, m.Deep} {
-		for i := range runs {
-			r := &runs[i]
-			if n := slices.IndexFunc(r.Tables, func(t Table) bool { return t.Locator == l }); n >= 0 {
-				r.Tables = slices.Replace(r.Tables, n, n+1, tables...)
-				m.Live[l.Extent] -= l.Length
-				return
-			}
+	for r := range m.Runs() {
+		if n := slices.IndexFunc(r.Tables, func(t Table) bool { return t.Locator == l }); n >= 0 {
+			r.Tables = slices.Replace(r.Tables, n, n+1, tables...)
+			m.Live[l.Extent] -= l.Length
+			return
 		}
 	}
 	panic("index: a table that was merged is not there")
@@ -354,40 +326,22 @@ func (r *Run) insert(tables []Table) {
 // settle goes on with the next slice, or ends the job.
 func (j *compactJob) settle(t *Tree) {
 	t.settle()
-	j.unpin(t)
+	t.unpinTables(&j.out)
 	t.options.Probes.Hit(probeCompacted)
-	j.phase = jobIdle
-	if !j.last {
+	if j.last {
+		j.end(nil)
+	} else {
 		t.options.Probes.Hit(probeSlice)
-		j.phase, j.wait = jobBuild, iosched.Dependency{}
+		j.begin(iosched.Dependency{})
 	}
 	j.out.Tables = j.out.Tables[:0]
 }
 
-func (j *compactJob) unpin(t *Tree) {
-	for i := range j.out.Tables {
-		t.unpin(j.out.Tables[i].Locator.Extent)
-	}
-}
-
 func (j *compactJob) abort(t *Tree, err error) {
-	if j.phase == jobRecord || j.phase == jobSettle {
-		j.unpin(t)
+	if j.built() {
+		t.unpinTables(&j.out)
 		j.next = j.start
 	}
-	j.phase, j.err = jobIdle, err
+	j.end(err)
 	j.stalled = errors.Is(err, extent.ErrFull) && j.into >= 0
-}
-
-// pin keeps an extent that holds tables nobody has recorded yet from being released; unpin ends that.
-func (t *Tree) pin(x extent.ID) {
-	if t.options.Pin != nil {
-		t.options.Pin(x)
-	}
-}
-
-func (t *Tree) unpin(x extent.ID) {
-	if t.options.Unpin != nil {
-		t.options.Unpin(x)
-	}
 }

@@ -11,16 +11,13 @@ import (
 // flushJob writes the memtable as a run of level 0 and counts live bytes exactly: for every shard in it, the frames of the put
 // it supersedes are dead from the new replay position on, and those of the new one live.
 type flushJob struct {
-	phase      jobPhase
-	wait       iosched.Dependency
+	job
 	replay     uint64 // the log position that the record will name
 	before     uint64 // Tree.replay before the flush
 	full       bool   // all runs are merged with the memtable into one
-	blocked    bool   // a full one waits for the end of a compaction
 	tombstones int    // of the memtable
 	run        Run
 	delta      []int64 // change of live bytes by extent
-	err        error   // why the last flush failed
 }
 
 // ErrBusy is returned by StartFlush and StartCompact while another of the same kind is under way.
@@ -44,7 +41,8 @@ func (t *Tree) StartFlush(force bool, replay, nextMutation uint64, after iosched
 	t.mem, t.imm = t.imm, t.mem
 	j.before, t.replay = t.replay, nextMutation
 	j.tombstones, t.puts = t.imm.Len()-t.puts, 0
-	j.phase, j.wait, j.replay, j.full, j.err = jobWait, after, replay, force, nil
+	j.begin(after)
+	j.replay, j.full = replay, force
 	return true, nil
 }
 
@@ -69,92 +67,18 @@ func (t *Tree) Flush(context.Context) error {
 }
 
 // FinishFlush returns when no flush is under way, with the error of the last one.
-func (t *Tree) FinishFlush() error { return t.finish(&t.flush.phase, &t.flush.wait, &t.flush.err) }
+func (t *Tree) FinishFlush() error { return t.finish(&t.flush.job) }
 
-// finish waits for a job to end.
-func (t *Tree) finish(phase *jobPhase, wait *iosched.Dependency, failed *error) error {
-	t.advanceAll()
-	for *phase != jobIdle {
-		on := *wait
-		switch {
-		case *phase == jobRecord && t.recording: // another job's record comes first
-			on = t.recordWait()
-		case phase == &t.flush.phase && t.flush.blocked: // the end of a compaction comes first
-			on = t.compactWait()
-		}
-		if err := t.options.Await(on); err != nil {
-			return err
-		}
-		t.advanceAll()
-	}
-	err := *failed
-	*failed = nil
-	return err
-}
-
-// compactWait returns what the compaction or the rewriting of a table waits for.
-func (t *Tree) compactWait() iosched.Dependency {
-	switch {
-	case t.compact.phase == jobIdle && t.move.phase == jobIdle:
-		return iosched.Dependency{}
-	case t.compact.phase == jobIdle:
-		return t.waitOf(&t.move)
-	}
-	return t.waitOf(&t.compact)
-}
-
-func (t *Tree) waitOf(j *compactJob) iosched.Dependency {
-	if j.phase == jobRecord && t.recording {
-		return t.recordWait()
-	}
-	return j.wait
-}
-
-// recordWait returns what the job waits for whose record is under way.
-func (t *Tree) recordWait() iosched.Dependency {
-	switch jobSettle {
-	case t.flush.phase:
-		return t.flush.wait
-	case t.compact.phase:
-		return t.compact.wait
-	}
-	return t.move.wait
-}
-
-func (j *flushJob) advance(t *Tree) error {
-	for j.phase != jobIdle && j.wait.Persistent() {
-		var err error
-		switch j.phase {
-		case jobWait:
-			if j.decide(t); j.blocked {
-				return nil
-			}
-			err = j.build(t)
-		case jobRecord:
-			if t.recording {
-				return nil
-			}
-			err = j.record(t)
-		case jobSettle:
-			j.settle(t)
-		}
-		if err != nil {
-			j.abort(t, err)
-			return err
-		}
-	}
-	return nil
-}
-
-// decide says whether the flush is a full one, and whether it has to wait for the end of a compaction then.
-func (j *flushJob) decide(t *Tree) {
+// mayBuild says whether the flush is a full one, which has to wait for the end of a compaction.
+func (j *flushJob) mayBuild(t *Tree) bool {
 	if t.options.MustMerge != nil && t.options.MustMerge(j.full) {
 		j.full = true
 	}
-	j.blocked = j.full && t.Compacting()
-	if j.full && !j.blocked {
-		t.compact.stalled = false
+	if j.full && t.Compacting() {
+		return false
 	}
+	t.compact.stalled = t.compact.stalled && !j.full
+	return true
 }
 
 // build appends the tables of the new run.
@@ -187,13 +111,13 @@ func (j *flushJob) build(t *Tree) error {
 			return err
 		}
 	}
-	var err error
-	j.wait, err = b.finish()
-	for i := range j.run.Tables {
-		t.pin(j.run.Tables[i].Locator.Extent)
+	dep, err := b.finish()
+	if err != nil {
+		return err
 	}
-	j.phase = jobRecord
-	return err
+	t.pinTables(&j.run)
+	j.appended(dep)
+	return nil
 }
 
 // mergeAll adds to b what memtable and runs hold together, tombstones left out.
@@ -201,12 +125,8 @@ func (j *flushJob) mergeAll(t *Tree, b *builder) error {
 	m := &t.walk
 	m.begin(t.reader, &t.shape)
 	m.addMemtable(t.imm, nil)
-	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
-		for i := range runs {
-			if err := m.addRun(&runs[i], nil); err != nil {
-				return err
-			}
-		}
+	if err := m.addRecorded(&t.meta, nil); err != nil {
+		return err
 	}
 	for {
 		e, err := m.next()
@@ -270,10 +190,8 @@ func (j *flushJob) record(t *Tree) error {
 	d.CopyFrom(&t.meta)
 	d.Replay = j.replay
 	if j.full {
-		for _, runs := range [...][]Run{d.Zero, d.Deep} {
-			for i := range runs {
-				d.addLive(&runs[i], -1)
-			}
+		for r := range d.Runs() {
+			d.addLive(r, -1)
 		}
 		d.Zero, d.Deep = d.Zero[:0], appendRun(d.Deep[:0])
 		d.Deep[0].Tables = append(d.Deep[0].Tables, j.run.Tables...)
@@ -287,9 +205,7 @@ func (j *flushJob) record(t *Tree) error {
 	for x, n := range j.delta {
 		d.Live[x] = uint32(int64(d.Live[x]) + n)
 	}
-	dep, err := t.submit(iosched.Dependency{})
-	j.wait, j.phase = dep, jobSettle
-	return err
+	return t.submit(&j.job)
 }
 
 // addLive adds sign times the bytes of the tables of run to the live bytes.
@@ -300,28 +216,22 @@ func (m *Metadata) addLive(run *Run, sign int) {
 	}
 }
 
-func (j *flushJob) unpin(t *Tree) {
-	for i := range j.run.Tables {
-		t.unpin(j.run.Tables[i].Locator.Extent)
-	}
-}
-
 func (j *flushJob) settle(t *Tree) {
 	t.settle()
-	j.unpin(t)
+	t.unpinTables(&j.run)
 	if t.options.Drop != nil {
 		for at := t.imm.Seek(nil); at.Entry() != nil; at.Next() {
 			t.options.Drop(at.Entry())
 		}
 	}
 	t.imm.Reset()
-	j.phase = jobIdle
+	j.end(nil)
 }
 
 // abort puts what was to be flushed back into the memtable, beneath what has been set since.
 func (j *flushJob) abort(t *Tree, err error) {
-	if j.phase == jobRecord || j.phase == jobSettle {
-		j.unpin(t)
+	if j.built() {
+		t.unpinTables(&j.run)
 	}
 	for at := t.imm.Seek(nil); at.Entry() != nil; at.Next() {
 		e := at.Entry()
@@ -334,7 +244,7 @@ func (j *flushJob) abort(t *Tree, err error) {
 	}
 	t.imm.Reset()
 	t.replay = j.before
-	j.phase, j.err = jobIdle, err
+	j.end(err)
 }
 
 // builder cuts ascending entries into tables and appends those.

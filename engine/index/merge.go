@@ -36,6 +36,16 @@ func (m *merge) addRun(run *Run, id *chunk.ShardID) error {
 	return m.runs[n].seek(run, m.r, m.shape, m.pages[n], id)
 }
 
+// addRecorded adds the runs of meta from id on.
+func (m *merge) addRecorded(meta *Metadata, id *chunk.ShardID) error {
+	for r := range meta.Runs() {
+		if err := m.addRun(r, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // peek returns the next entry without passing it, nil at the end. It is valid until the next call.
 func (m *merge) peek() *Entry {
 	var least *Entry

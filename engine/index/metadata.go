@@ -1,6 +1,7 @@
 package index
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/shardproof/shardproof/engine/chunk"
@@ -56,13 +57,27 @@ func copyRuns(dst, src []Run) []Run {
 	return dst
 }
 
+// Runs goes through all runs, newest first.
+func (m *Metadata) Runs() iter.Seq[*Run] {
+	return func(yield func(*Run) bool) {
+		for i := range m.Zero {
+			if !yield(&m.Zero[i]) {
+				return
+			}
+		}
+		for i := range m.Deep {
+			if !yield(&m.Deep[i]) {
+				return
+			}
+		}
+	}
+}
+
 // Tables returns the number of tables.
 func (m *Metadata) Tables() int {
 	n := 0
-	for _, runs := range [...][]Run{m.Zero, m.Deep} {
-		for i := range runs {
-			n += len(runs[i].Tables)
-		}
+	for r := range m.Runs() {
+		n += len(r.Tables)
 	}
 	return n
 }
@@ -70,10 +85,8 @@ func (m *Metadata) Tables() int {
 // TableBytes returns the bytes of all tables.
 func (m *Metadata) TableBytes() int64 {
 	n := int64(0)
-	for _, runs := range [...][]Run{m.Zero, m.Deep} {
-		for i := range runs {
-			n += runs[i].bytes()
-		}
+	for r := range m.Runs() {
+		n += r.bytes()
 	}
 	return n
 }
@@ -81,10 +94,8 @@ func (m *Metadata) TableBytes() int64 {
 // Entries returns the number of entries in all tables, those included that newer ones hide.
 func (m *Metadata) Entries() int {
 	n := 0
-	for _, runs := range [...][]Run{m.Zero, m.Deep} {
-		for i := range runs {
-			n += runs[i].Entries()
-		}
+	for r := range m.Runs() {
+		n += r.Entries()
 	}
 	return n
 }

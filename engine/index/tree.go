@@ -248,15 +248,13 @@ func (t *Tree) find(id *chunk.ShardID) (*Entry, error) {
 
 // findRecorded looks for id in the recorded runs, newest first.
 func (t *Tree) findRecorded(id *chunk.ShardID) (*Entry, error) {
-	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
-		for i := range runs {
-			found, err := t.reader.find(&runs[i], &t.shape, t.page, id, &t.found)
-			if err != nil {
-				return nil, err
-			}
-			if found {
-				return &t.found, nil
-			}
+	for r := range t.meta.Runs() {
+		found, err := t.reader.find(r, &t.shape, t.page, id, &t.found)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			return &t.found, nil
 		}
 	}
 	return nil, nil
@@ -289,14 +287,7 @@ func (t *Tree) mergeAll(m *merge, id *chunk.ShardID) error {
 	m.begin(t.reader, &t.shape)
 	m.addMemtable(t.mem, id)
 	m.addMemtable(t.imm, id)
-	for _, runs := range [...][]Run{t.meta.Zero, t.meta.Deep} {
-		for i := range runs {
-			if err := m.addRun(&runs[i], id); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return m.addRecorded(&t.meta, id)
 }
 
 // Move implements Index: a compare-and-swap. The moved entry keeps its mutation number; a put since then wins.
@@ -316,7 +307,7 @@ func (t *Tree) Move(id chunk.ShardID, mutation uint64, from, to chunk.Locator) (
 func (t *Tree) Advance() error {
 	before := t.failed
 	t.failed = nil
-	return errors.Join(before, t.flush.advance(t), t.compact.advance(t), t.move.advance(t))
+	return errors.Join(before, t.advance(&t.flush), t.advance(&t.compact), t.advance(&t.move))
 }
 
 // advanceAll is Advance for those who wait for one job: failures are told by the job, and noted for the next Advance.
@@ -324,27 +315,3 @@ func (t *Tree) advanceAll() { t.failed = errors.Join(t.failed, t.Advance()) }
 
 // Busy reports whether a flush or a compaction is under way.
 func (t *Tree) Busy() bool { return t.Flushing() || t.Compacting() }
-
-// jobPhase is where a job stands.
-type jobPhase uint8
-
-const (
-	jobIdle   jobPhase = iota
-	jobWait            // for what must be persistent before tables are built
-	jobBuild           // tables
-	jobRecord          // for the tables to be appended, and the record of others to be done
-	jobSettle          // for the record to be persistent
-)
-
-// submit records draft once after is persistent, if no other record is under way.
-func (t *Tree) submit(after iosched.Dependency) (iosched.Dependency, error) {
-	dep, err := t.recorder.Record(&t.draft, after)
-	t.recording = err == nil
-	return dep, err
-}
-
-// settle makes the draft the recorded state.
-func (t *Tree) settle() {
-	t.recording = false
-	t.meta, t.draft = t.draft, t.meta
-}
