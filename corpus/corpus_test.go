@@ -44,3 +44,25 @@ func TestEveryFileIsEmbedded(t *testing.T) {
 	_, err = os.Stat("README.md")
 	require.NoError(t, err)
 }
+
+// What is replayed first meets every operation, so that one that is broken shows at once.
+func TestTheSmokeFileUsesEveryOperation(t *testing.T) {
+	for _, f := range corpus.Files() {
+		if f.Name != "kv/smoke.seq" {
+			continue
+		}
+		s, err := conformance.Parse(f.Text)
+		require.NoError(t, err)
+		used := map[conformance.Kind]bool{}
+		for i := range s.Ops {
+			used[s.Ops[i].Kind] = true
+		}
+		for k := conformance.KindNone + 1; k.String() != "unknown"; k++ {
+			if k.Info().In("kv") {
+				require.True(t, used[k], "%v", k)
+			}
+		}
+		return
+	}
+	t.Error("there is no smoke file")
+}
