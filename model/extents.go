@@ -93,14 +93,11 @@ func (e *Extents) Read(at extent.Place, n int) ([]byte, error) {
 
 // View is Read without the danger: what it returns stays as it is until the extent is released.
 func (e *Extents) View(at extent.Place, n int) ([]byte, error) {
-	if int(at.Extent) >= len(e.extents) {
+	if int(at.Extent) >= len(e.extents) || e.extents[at.Extent].Generation != at.Generation ||
+		uint64(at.Offset)+uint64(n) > uint64(len(e.extents[at.Extent].data)) {
 		return nil, fault.ErrCorrupt
 	}
-	x := &e.extents[at.Extent]
-	if x.Generation != at.Generation || uint64(at.Offset)+uint64(n) > uint64(len(x.data)) {
-		return nil, fault.ErrCorrupt
-	}
-	return x.data[at.Offset:][:n], nil
+	return e.extents[at.Extent].data[at.Offset:][:n], nil
 }
 
 // lend ends what was lent, and lends a copy of b.

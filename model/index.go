@@ -42,11 +42,10 @@ func (x *Index) Set(e *index.Entry) error {
 
 // Get implements index.Index.
 func (x *Index) Get(id chunk.ShardID) (index.Entry, bool, error) {
-	i, found := x.find(id)
-	if !found {
-		return index.Entry{}, false, nil
+	if i, found := x.find(id); found {
+		return x.now[i], true, nil
 	}
-	return x.now[i], true, nil
+	return index.Entry{}, false, nil
 }
 
 // AppendEntries implements index.Index.

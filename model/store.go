@@ -22,29 +22,26 @@ type Store struct {
 
 // Put stores a copy of data as shard id.
 func (s *Store) Put(id engine.ShardID, data []byte) (engine.Dependency, error) {
-	if s.closed {
-		return engine.Dependency{}, engine.ErrClosed
-	}
-	if s.Limit > 0 && len(data) > s.Limit {
+	if !s.closed && s.Limit > 0 && len(data) > s.Limit {
 		return engine.Dependency{}, engine.ErrTooLarge
 	}
 	start := len(s.bytes)
 	s.bytes = append(s.bytes, data...)
-	return s.mutate(Mutation{Shard: Shard{id, s.bytes[start:]}}), nil
+	return s.mutate(Mutation{Shard: Shard{id, s.bytes[start:]}})
 }
 
 // Delete takes shard id away, if it is there.
 func (s *Store) Delete(id engine.ShardID) (engine.Dependency, error) {
+	return s.mutate(Mutation{Shard: Shard{ID: id}, Delete: true})
+}
+
+func (s *Store) mutate(m Mutation) (engine.Dependency, error) {
 	if s.closed {
 		return engine.Dependency{}, engine.ErrClosed
 	}
-	return s.mutate(Mutation{Shard: Shard{ID: id}, Delete: true}), nil
-}
-
-func (s *Store) mutate(m Mutation) engine.Dependency {
 	s.now = s.now.apply(m)
 	s.later = append(s.later, m)
-	return iosched.NewDependency(s, s.Mutations())
+	return iosched.NewDependency(s, s.Mutations()), nil
 }
 
 // Get returns the bytes of shard id; AppendShard appends them to dst.
@@ -53,11 +50,10 @@ func (s *Store) AppendShard(dst []byte, id engine.ShardID) ([]byte, error) {
 	if s.closed {
 		return dst, engine.ErrClosed
 	}
-	i, found := s.now.Find(id)
-	if !found {
-		return dst, engine.ErrNotFound
+	if i, found := s.now.Find(id); found {
+		return append(dst, s.now[i].Data...), nil
 	}
-	return append(dst, s.now[i].Data...), nil
+	return dst, engine.ErrNotFound
 }
 
 // List returns the first ids after *after, or from the start; at most limit. AppendList appends them to dst.
@@ -75,12 +71,8 @@ func (s *Store) AppendList(dst []engine.ShardID, after *engine.ShardID, limit in
 	if found {
 		start++
 	}
-	for _, shard := range s.now[start:] {
-		if limit <= 0 {
-			break
-		}
+	for _, shard := range s.now[start:][:max(0, min(limit, len(s.now)-start))] {
 		dst = append(dst, shard.ID)
-		limit--
 	}
 	return dst, nil
 }
@@ -126,10 +118,7 @@ func (s *Store) Persisted() uint64 { return s.persisted }
 
 // Persist records that the mutations up to number n are persistent.
 func (s *Store) Persist(n uint64) {
-	if n <= s.persisted {
-		return
-	}
-	count := min(n-s.persisted, uint64(len(s.later)))
+	count := min(max(n, s.persisted)-s.persisted, uint64(len(s.later)))
 	for _, m := range s.later[:count] {
 		s.base = s.base.apply(m)
 	}
