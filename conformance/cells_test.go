@@ -31,7 +31,7 @@ func TestTheStateOfAComponentFollowsItsOperations(t *testing.T) {
 		{"put k0", engine.ErrFull, false, CellFull},
 		{"put k0", nil, true, CellUnflushed},
 	} {
-		op := parsed2(t, step.op).Ops[0]
+		op := parsed(t, "kv", step.op).Ops[0]
 		state = state.after(&op, step.err, step.effect)
 		require.Equal(t, step.want, state, step.op)
 	}

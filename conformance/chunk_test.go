@@ -258,7 +258,7 @@ func TestEverySpoiledChunkIsFound(t *testing.T) {
 }
 
 func TestForgottenChunksAreLeftBehind(t *testing.T) {
-	s := parsedFloor(t, "chunk", "putchunk len=100 fill=2; putchunk len=90 fill=4; forget; reclaim; getchunk; getchunk pick=1; reclaim")
+	s := parsed(t, "chunk", "putchunk len=100 fill=2; putchunk len=90 fill=4; forget; reclaim; getchunk; getchunk pick=1; reclaim")
 	x := NewChunk(NewModelChunkFactory(), nil)
 	r, steps := x.Explain(s)
 	require.Nil(t, r.Failure)
@@ -271,14 +271,14 @@ func TestAReclamationWithoutRoomLeavesEverythingReadable(t *testing.T) {
 	for range 10 {
 		ops += "; putchunk len=1900 fill=2; putchunk len=1900 fill=3"
 	}
-	r := NewChunk(NewModelChunkFactory(), nil).Run(parsedFloor(t, "chunk", ops+"; putchunk len=100; reclaim; reclaim extent=3; getchunk"))
+	r := NewChunk(NewModelChunkFactory(), nil).Run(parsed(t, "chunk", ops+"; putchunk len=100; reclaim; reclaim extent=3; getchunk"))
 	require.Nil(t, r.Failure)
 	require.EqualValues(t, 3, r.Stats.Refused)
 }
 
 func TestChunkExecutorCanLie(t *testing.T) {
 	x := NewChunk(NewModelChunkFactory(), nil)
-	s := parsedFloor(t, "chunk", "putchunk len=100 fill=2; getchunk")
+	s := parsed(t, "chunk", "putchunk len=100 fill=2; getchunk")
 	want := x.Run(s)
 	require.Equal(t, Signature{"EQ", KindGetChunk, "value", ""}, x.RunSpoiled(s).Failure.Signature)
 	require.Equal(t, want, x.Run(s))

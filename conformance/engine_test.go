@@ -41,7 +41,7 @@ func BenchmarkEngine(b *testing.B) {
 }
 
 func TestAnImpossibleGeometryIsNoCounterexample(t *testing.T) {
-	s := parsed(t, "options extents=4096 extent=16; get k1")
+	s := parsed(t, "kv", "options extents=4096 extent=16; get k1")
 	r := NewKV(NewEngineFactory(), MemoryDisks()).Run(s)
 	require.ErrorIs(t, r.Err, engine.ErrGeometry)
 	require.Nil(t, r.Failure)

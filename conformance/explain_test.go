@@ -43,7 +43,7 @@ func TestExplainShowsWhatChangedAtEachStep(t *testing.T) {
 }
 
 func TestExplainDescribesTheStoreAfterEveryStep(t *testing.T) {
-	s := parsed2(t, "put k0 len=40; flush; reboot; drain")
+	s := parsed(t, "kv", "put k0 len=40; flush; reboot; drain")
 	for name, f := range map[string]Factory{"model": NewModelFactory(), "engine": NewEngineFactory()} {
 		x := NewKV(f, MemoryDisks())
 		plain := x.Run(s)

@@ -229,7 +229,7 @@ func TestEverySpoiledExtentIsFound(t *testing.T) {
 }
 
 func TestAReleasedExtentIsWrittenAgain(t *testing.T) {
-	s := parsedFloor(t, "extent", "append owner=runs len=4000; release; append owner=runs len=4000; release")
+	s := parsed(t, "extent", "append owner=runs len=4000; release; append owner=runs len=4000; release")
 	r := NewExtent(&spoiledExtents{}, MemoryDisks()).Run(s)
 	require.Nil(t, r.Failure)
 	require.EqualValues(t, 2, r.Stats.Requests)
@@ -237,7 +237,7 @@ func TestAReleasedExtentIsWrittenAgain(t *testing.T) {
 
 func TestFullIsExactlyWhenNoExtentIsFree(t *testing.T) {
 	const put = "append owner=runs len=4096"
-	s := parsedFloor(t, "extent", "options extents=11; "+strings.Repeat(put+"; ", 11)+"release extent=3; "+put+"; "+put)
+	s := parsed(t, "extent", "options extents=11; "+strings.Repeat(put+"; ", 11)+"release extent=3; "+put+"; "+put)
 	r := NewExtent(NewModelExtentFactory(), nil).Run(s)
 	require.Nil(t, r.Failure)
 	require.EqualValues(t, 2, r.Stats.Refused)
@@ -245,7 +245,7 @@ func TestFullIsExactlyWhenNoExtentIsFree(t *testing.T) {
 
 func TestExtentExecutorCanLie(t *testing.T) {
 	x := NewExtent(NewModelExtentFactory(), nil)
-	s := parsedFloor(t, "extent", "append owner=runs len=100 fill=2; read")
+	s := parsed(t, "extent", "append owner=runs len=100 fill=2; read")
 	want := x.Run(s)
 	require.Equal(t, Signature{"EQ", KindRead, "value", ""}, x.RunSpoiled(s).Failure.Signature)
 	require.Equal(t, want, x.Run(s))

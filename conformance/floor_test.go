@@ -67,10 +67,10 @@ func benchmarkFloor(b *testing.B, x Executor, suite string) {
 	b.ReportMetric(float64(stats.NoEffect)/float64(stats.Operations), "idle/op")
 }
 
-// parsedFloor returns the sequence of these lines of a suite, with ; between them.
-func parsedFloor(t *testing.T, suite, ops string) *Sequence {
+// parsed returns the sequence of these lines of a suite, with ; between them.
+func parsed(t *testing.T, suite, ops string) *Sequence {
 	t.Helper()
-	s, err := Parse([]byte(fmt.Sprintf("conformance-seq 1\nsuite %s opset 2\n%s\n", suite, strings.ReplaceAll(ops, "; ", "\n"))))
+	s, err := Parse([]byte(fmt.Sprintf("conformance-seq 1\nsuite %s opset %d\n%s\n", suite, Opset, strings.ReplaceAll(ops, "; ", "\n"))))
 	require.NoError(t, err)
 	return s
 }
@@ -88,7 +88,7 @@ type spoilCase struct {
 func requireFound(t *testing.T, suite string, cases []spoilCase, executor func(how string) Executor) {
 	for _, c := range cases {
 		t.Run(c.how+", "+c.want.Property+" "+c.want.Kind.String(), func(t *testing.T) {
-			s := parsedFloor(t, suite, c.ops)
+			s := parsed(t, suite, c.ops)
 			honest := executor("").Run(s)
 			require.NoError(t, honest.Err)
 			require.Nil(t, honest.Failure, "the sequence itself holds")

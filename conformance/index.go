@@ -56,7 +56,8 @@ type Index struct {
 	got1, want1   [1]index.Entry
 	entries, page []index.Entry
 	wantEntries   []index.Entry
-	tables        []index.Table
+	tables        []index.Table   // as recorded last
+	lain          []chunk.Locator // of tables, before a rewrite
 }
 
 // Extents below an index under test: its own, the first of which is the superblock's, and those that entries point to.
@@ -86,7 +87,7 @@ func (x *Index) format() error {
 	x.recorder.Reset()
 	x.model.Reset()
 	x.mutation, x.flushed, x.moves, x.flushes = 0, 0, 0, 0
-	x.since, x.ids = x.since[:0], x.ids[:0]
+	x.since, x.ids, x.tables = x.since[:0], x.ids[:0], x.tables[:0]
 	clear(x.known)
 	x.live = slices.Grow(x.live[:0], int(x.geometry.Extents))[:x.geometry.Extents]
 	clear(x.live)
@@ -155,6 +156,8 @@ func (x *Index) apply(op *Op) {
 	case KindCompact:
 		x.effect, x.got.err = x.target.Compact(context.Background())
 		x.release()
+	case KindRewrite:
+		x.rewrite(op)
 	case KindCheck:
 		x.course.audit()
 	case KindReboot:
@@ -274,6 +277,35 @@ func (x *Index) flush() {
 	x.want.err = x.model.Flush(context.Background())
 	x.got.err = x.target.Flush(context.Background())
 	x.release()
+}
+
+// rewrite has a table written elsewhere: of those that lay in the extent one is named no more.
+func (x *Index) rewrite(op *Op) {
+	id, ok := chosenExtent(&x.course, op, indexExtents, x.holdsTables)
+	if !ok {
+		return
+	}
+	x.lain = x.lain[:0]
+	for i := range x.tables {
+		if l := x.tables[i].Locator; l.Extent == id {
+			x.lain = append(x.lain, l)
+		}
+	}
+	x.effect, x.got.err = x.target.Rewrite(context.Background(), id)
+	if x.release(); !x.effect || x.got.err != nil {
+		return
+	}
+	for _, l := range x.lain {
+		if !slices.ContainsFunc(x.tables, func(t index.Table) bool { return t.Locator == l }) {
+			return
+		}
+	}
+	x.keep(stateFailure("tables", "", "a table that is rewritten is named no more where it lay", "a table less", fmt.Sprintf("%d tables in extent %d", len(x.lain), id)))
+}
+
+// holdsTables reports whether a recorded table lies in i.
+func (x *Index) holdsTables(i extent.ID) bool {
+	return slices.ContainsFunc(x.tables, func(t index.Table) bool { return t.Locator.Extent == i })
 }
 
 // Record implements index.Recorder.

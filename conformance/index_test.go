@@ -227,10 +227,39 @@ func TestEverySpoiledIndexIsFound(t *testing.T) {
 	})
 }
 
+// idleIndexes are the engine's, but that a rewrite only says that it was one, or fails.
+type idleIndexes struct {
+	IndexFactory
+	err error
+}
+
+type idleIndex struct {
+	IndexTarget
+	err error
+}
+
+func (f idleIndexes) Open(b *IndexBelow, c *Config) (IndexTarget, error) {
+	t, err := f.IndexFactory.Open(b, c)
+	return idleIndex{t, f.err}, err
+}
+
+func (t idleIndex) Rewrite(context.Context, extent.ID) (bool, error) { return true, t.err }
+
+func TestARewriteThatMovesNothingIsFound(t *testing.T) {
+	s := parsed(t, "index", "insert k1; flush; rewrite")
+	require.Nil(t, NewIndex(NewIndexFactory()).Run(s).Failure)
+	f := NewIndex(idleIndexes{NewIndexFactory(), nil}).Run(s).Failure
+	require.NotNil(t, f)
+	require.Equal(t, Signature{"EQ", KindRewrite, "tables", ""}, f.Signature)
+	f = NewIndex(idleIndexes{NewIndexFactory(), errSpoiled}).Run(s).Failure
+	require.NotNil(t, f)
+	require.Equal(t, Signature{"EQ", KindRewrite, "error", "it-went-wrong"}, f.Signature)
+}
+
 func TestAnExtentWithoutLiveBytesIsReleased(t *testing.T) {
 	x := NewIndex(&spoiledIndexes{})
 	f := x.factory.(*spoiledIndexes)
-	s := parsedFloor(t, "index", "insert k1; flush; flush")
+	s := parsed(t, "index", "insert k1; flush; flush")
 	require.Nil(t, x.Run(s).Failure)
 	require.NoError(t, spoiledIndex{&f.index, f}.appendChunk())
 	at := f.chunk.Extent
@@ -240,7 +269,7 @@ func TestAnExtentWithoutLiveBytesIsReleased(t *testing.T) {
 
 func TestIndexExecutorCanLie(t *testing.T) {
 	x := NewIndex(NewModelIndexFactory())
-	s := parsedFloor(t, "index", "insert k1 fill=2; lookup k1")
+	s := parsed(t, "index", "insert k1 fill=2; lookup k1")
 	want := x.Run(s)
 	require.Equal(t, Signature{"EQ", KindLookup, "entries", ""}, x.RunSpoiled(s).Failure.Signature)
 	require.Equal(t, want, x.Run(s))

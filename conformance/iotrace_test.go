@@ -237,7 +237,7 @@ func (t *writingTarget) Close() error {
 
 func TestBrokenRequestsFailTheSequence(t *testing.T) {
 	for _, reorder := range []uint32{0, 1} {
-		s := parsed(t, "put k1 len=10 fill=2; put k2 len=10 fill=2; reboot")
+		s := parsed(t, "kv", "put k1 len=10 fill=2; put k2 len=10 fill=2; reboot")
 		s.Config.Set(OptReorder, reorder)
 		run := func(how string) Result {
 			return NewKV(writingFactory{NewModelFactory(), how}, MemoryDisks()).Run(s)
@@ -252,7 +252,7 @@ func TestBrokenRequestsFailTheSequence(t *testing.T) {
 }
 
 func TestReorderingIsPartOfTheSequence(t *testing.T) {
-	s := parsed(t, strings.Repeat("put k1 len=10 fill=2; ", 20))
+	s := parsed(t, "kv", strings.Repeat("put k1 len=10 fill=2; ", 20))
 	s.Config.Set(OptReorder, 1)
 	x := NewKV(writingFactory{NewModelFactory(), ""}, MemoryDisks())
 	first := x.Run(s).Trace

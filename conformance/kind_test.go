@@ -56,7 +56,7 @@ func TestKindNumbersAreStable(t *testing.T) {
 		"append", "read", "release", "pin", "unpin", "describe",
 		"putchunk", "getchunk", "stale", "forget",
 		"insert", "remove", "lookup", "scan", "move",
-		"format", "load", "erase"}
+		"format", "load", "erase", "rewrite"}
 	for k, name := range stable {
 		require.Equal(t, name, Kind(k).String())
 	}

@@ -193,4 +193,8 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey, argMany}, Simpler: []Kind{KindLoad},
 		Doc: "Delete n shards: that one and those behind it."},
+	KindRewrite: {Name: "rewrite", Suites: inIndex, Since: 3, Group: GroupMaintain, Rank: 57,
+		Needs: NeedRuns,
+		Args:  []Arg{argExtent}, Simpler: []Kind{KindCompact},
+		Doc: "Write a table that lies in an extent of those with tables elsewhere."},
 }

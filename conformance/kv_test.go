@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/shardproof/shardproof/engine"
@@ -24,22 +23,6 @@ func (f spoiledFactory) Open(d disk.Disk, c *Config) (Target, error) {
 		return nil, err
 	}
 	return Spoil(t, f.how), nil
-}
-
-// parsed returns the sequence of these lines, with ; between them.
-func parsed(t *testing.T, ops string) *Sequence {
-	t.Helper()
-	s, err := Parse([]byte("conformance-seq 1\nsuite kv opset 1\n" + strings.ReplaceAll(ops, "; ", "\n") + "\n"))
-	require.NoError(t, err)
-	return s
-}
-
-// parsed2 is parsed, for what the second alphabet has.
-func parsed2(t *testing.T, ops string) *Sequence {
-	t.Helper()
-	s, err := Parse([]byte("conformance-seq 1\nsuite kv opset 2\n" + strings.ReplaceAll(ops, "; ", "\n") + "\n"))
-	require.NoError(t, err)
-	return s
 }
 
 // kvSequence returns sequence number n of the stock profile.
@@ -151,7 +134,7 @@ func TestEverySpoiledAnswerIsFound(t *testing.T) {
 	for _, c := range cases {
 		tested[c.how] = true
 		t.Run(c.name, func(t *testing.T) {
-			s := parsed(t, c.ops)
+			s := parsed(t, "kv", c.ops)
 			require.Nil(t, NewKV(NewModelFactory(), nil).Run(s).Failure, "the sequence itself holds")
 			x := NewKV(spoiledFactory{NewModelFactory(), c.how}, nil)
 			r := x.Run(s)
@@ -175,7 +158,7 @@ func TestEverySpoiledAnswerIsFound(t *testing.T) {
 
 func TestExecutorGoesOnAfterAFailure(t *testing.T) {
 	x := NewKV(NewModelFactory(), nil)
-	s := parsed(t, "put k1 len=40 fill=2; get k1")
+	s := parsed(t, "kv", "put k1 len=40 fill=2; get k1")
 	want := x.Run(s)
 	require.Nil(t, want.Failure)
 	r := x.RunSpoiled(s)
@@ -185,7 +168,7 @@ func TestExecutorGoesOnAfterAFailure(t *testing.T) {
 }
 
 func TestExplainShowsBothAnswers(t *testing.T) {
-	s := parsed(t, "put k1 len=40 fill=2; poll; sync; poll; get k2; list; get k1")
+	s := parsed(t, "kv", "put k1 len=40 fill=2; poll; sync; poll; get k2; list; get k1")
 	_, steps := NewKV(spoiledFactory{NewModelFactory(), SpoilByte}, nil).Explain(s)
 	require.Len(t, steps, len(s.Ops))
 	require.Equal(t, []Step{
@@ -234,7 +217,7 @@ func TestEverySpoiledStepIsFound(t *testing.T) {
 		{"start", SpoilStart, "flush start=1", Signature{"EQ", KindFlush, "error", "io"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := parsed2(t, c.ops)
+			s := parsed(t, "kv", c.ops)
 			tested[c.how] = true
 			require.Nil(t, NewKV(NewModelFactory(), nil).Run(s).Failure)
 			r := NewKV(spoiledFactory{NewModelFactory(), c.how}, nil).Run(s)
@@ -272,7 +255,7 @@ func (lackingTarget) FrameBytes(int) int64                     { return -1 }
 
 func TestCallsThatAStoreLacksHaveNoEffect(t *testing.T) {
 	x := NewKV(lackingFactory{NewModelFactory()}, nil)
-	r := x.Run(parsed2(t, "head k0; getrange k0; compact; reclaim; superblock; scrub; flush start=1; stat"))
+	r := x.Run(parsed(t, "kv", "head k0; getrange k0; compact; reclaim; superblock; scrub; flush start=1; stat"))
 	require.Nil(t, r.Failure)
 	require.EqualValues(t, 8, r.Stats.NoEffect)
 	for n := range uint64(500) {
@@ -324,24 +307,24 @@ func (fullTarget) Delete(engine.ShardID) (engine.Dependency, error) {
 
 func TestFullIsARightAnswerWithoutEffect(t *testing.T) {
 	x := NewKV(fullFactory{NewModelFactory()}, nil)
-	r := x.Run(parsed(t, "put k1 len=40 fill=2; delete k1; get k1; poll; reboot"))
+	r := x.Run(parsed(t, "kv", "put k1 len=40 fill=2; delete k1; get k1; poll; reboot"))
 	require.Nil(t, r.Failure)
 	require.EqualValues(t, 2, r.Stats.Refused)
 	require.EqualValues(t, 4, r.Stats.NoEffect)
 
-	r = x.Run(parsed(t, "put k1 len=1048576 fill=2"))
+	r = x.Run(parsed(t, "kv", "put k1 len=1048576 fill=2"))
 	require.NotNil(t, r.Failure, "what could never be stored is too large, not a matter of space")
 	require.Equal(t, Signature{"EQ", KindPut, "error", "full"}, r.Failure.Signature)
 }
 
 func TestTraceDependsOnAnswersAndOperations(t *testing.T) {
 	x := NewKV(NewModelFactory(), nil)
-	a, b := parsed(t, "put k1 len=40 fill=2"), parsed(t, "put k1 len=40 fill=3")
+	a, b := parsed(t, "kv", "put k1 len=40 fill=2"), parsed(t, "kv", "put k1 len=40 fill=3")
 	require.NotEqual(t, x.Run(a).Trace, x.Run(b).Trace, "another value")
 	require.Equal(t, x.Run(a).Trace, x.Run(a).Trace)
 	require.Equal(t, x.Run(a).Trace, NewKV(NewModelFactory(), nil).Run(a).Trace, "another executor")
 	spoiled := NewKV(spoiledFactory{NewModelFactory(), SpoilByte}, nil)
-	s := parsed(t, "put k1 len=40 fill=2; get k1")
+	s := parsed(t, "kv", "put k1 len=40 fill=2; get k1")
 	require.NotEqual(t, x.Run(s).Trace, spoiled.Run(s).Trace, "another answer")
 }
 

@@ -50,6 +50,8 @@ const (
 	KindFormat // format: close cleanly, make a new store on the same disk, as it lies
 	KindLoad   // load KEY n=N len=N fill=N: N shards, from that key on
 	KindErase  // erase KEY n=N: delete them
+
+	KindRewrite // rewrite extent=N: a table of the index gets another place
 	kindCount
 )
 

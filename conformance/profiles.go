@@ -161,13 +161,13 @@ func indexProfile() *Profile {
 	p.Read, p.Write = KindLookup, KindInsert
 	p.Kept = []Kind{KindLookup, KindInsert}
 	p.Weights = Weights{
-		KindLoad: 6, KindErase: 2,
+		KindLoad: 6, KindErase: 2, KindRewrite: 8,
 		KindInsert: 72, KindRemove: 28, KindLookup: 64, KindScan: 20, KindMove: 16, KindFlush: 24, KindCompact: 20, KindCheck: 3, KindReboot: 10,
 	}
 	p.Phases = []Phase{
 		{"load", 4, Weights{KindInsert: 80, KindLookup: 12, KindFlush: 8, KindRemove: 4, KindLoad: 12}},
 		{"churn", 4, Weights{KindInsert: 36, KindRemove: 28, KindErase: 2, KindLookup: 20, KindMove: 8, KindFlush: 12, KindCompact: 8}},
-		{"settle", 1, Weights{KindInsert: 12, KindRemove: 8, KindLookup: 12, KindFlush: 20, KindCompact: 20, KindReboot: 12}},
+		{"settle", 1, Weights{KindInsert: 12, KindRemove: 8, KindLookup: 12, KindFlush: 20, KindCompact: 20, KindRewrite: 8, KindReboot: 12}},
 		{"verify", 2, Weights{KindLookup: 64, KindScan: 24, KindCheck: 4, KindInsert: 8, KindReboot: 4}},
 	}
 	p.Keys = [kindCount]KeyChoice{
@@ -185,6 +185,8 @@ func indexProfile() *Profile {
 		{BiasDeleteFlush, KindRemove, KindFlush, 0, 16},
 		{BiasFlushCompact, KindFlush, KindCompact, 10, 48},
 		{BiasMoveReboot, KindCompact, KindReboot, 32, 20},
+		{BiasMoveReboot, KindRewrite, KindReboot, 0, 24},
+		{BiasTwice, KindRewrite, KindRewrite, 24, 24},
 		{BiasReuse, KindCompact, KindInsert, 52, 64},
 	}
 	return p

@@ -252,11 +252,7 @@ func (s *Store) holdsTables(x extent.ID) bool {
 // rewriteTables writes the tables of the runs that lie in x elsewhere.
 func (s *Store) rewriteTables(x extent.ID) error {
 	for {
-		began, err := s.tree.StartMove(x)
-		if err != nil || !began {
-			return err
-		}
-		if err := s.tree.FinishCompact(); err != nil {
+		if more, err := s.tree.Rewrite(context.Background(), x); err != nil || !more {
 			return err
 		}
 		s.settle()

@@ -21,7 +21,7 @@ type Index struct {
 // Reset makes x empty.
 func (x *Index) Reset() { x.now, x.base = x.now[:0], x.base[:0] }
 
-// find returns the place of id and whether it is there; if not, the place is that of the next larger id.
+// find returns the place of id, or of the next larger one, and whether it is there.
 func (x *Index) find(id chunk.ShardID) (int, bool) {
 	return sort.Find(len(x.now), func(i int) int { return bytes.Compare(id[:], x.now[i].ID[:]) })
 }
@@ -70,13 +70,11 @@ func (x *Index) Move(id chunk.ShardID, mutation uint64, from, to chunk.Locator) 
 	return found, nil
 }
 
-// Flush, Compact and Check implement index.Index. There are no runs to merge, and nobody is told of what is in them.
-func (x *Index) Flush(context.Context) error {
-	x.base = append(x.base[:0], x.now...)
-	return nil
-}
-func (x *Index) Compact(context.Context) (bool, error)    { return false, nil }
-func (x *Index) Check(context.Context, func(error)) error { return nil }
+// Flush, Compact, Rewrite and Check implement index.Index. There are no runs to merge, and nobody is told of what is in them.
+func (x *Index) Flush(context.Context) error                      { x.base = append(x.base[:0], x.now...); return nil }
+func (x *Index) Compact(context.Context) (bool, error)            { return false, nil }
+func (x *Index) Rewrite(context.Context, extent.ID) (bool, error) { return false, nil }
+func (x *Index) Check(context.Context, func(error)) error         { return nil }
 
 // AddLive adds to live, by extent, the bytes of the frames that entries named at the last Flush.
 func (x *Index) AddLive(live []uint32) {

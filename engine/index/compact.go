@@ -92,6 +92,15 @@ func (t *Tree) Compact(context.Context) (bool, error) {
 	return true, t.FinishCompact()
 }
 
+// Rewrite implements Index.
+func (t *Tree) Rewrite(_ context.Context, x extent.ID) (bool, error) {
+	began, err := t.StartMove(x)
+	if err != nil || !began {
+		return false, err
+	}
+	return true, t.FinishCompact()
+}
+
 // FinishCompact returns when no compaction and no rewriting of a table is under way, with the error of the last one.
 func (t *Tree) FinishCompact() error {
 	return errors.Join(t.finish(&t.compact.job), t.finish(&t.move.job))

@@ -28,6 +28,9 @@ type Index interface {
 	// persistent. Compact merges runs, one step, and reports whether there was one to take.
 	Flush(ctx context.Context) error
 	Compact(ctx context.Context) (bool, error)
+	// Rewrite writes a table that lies in x again, elsewhere if nobody appends to x, so that x can be released once none is left.
+	// It reports whether there was one.
+	Rewrite(ctx context.Context, x extent.ID) (bool, error)
 	// Check reports every inconsistency.
 	Check(ctx context.Context, report func(error)) error
 }
