@@ -8,7 +8,9 @@
 //	Open       ──► superblock ──► metadata ──► replay of the log ──► new epoch
 //
 // With background work off a Store starts no goroutine and reads no clock: Flush and Pump are steps that the caller takes, and
-// Wait, Sync and a put that finds the window full let requests complete on the caller's goroutine.
+// Wait, Sync and a put that finds the window full let requests complete on the caller's goroutine. With it on, goroutines take the
+// same steps: requests complete by themselves, commits are shared by all who wait, and flush, compaction and reclamation run before
+// puts need them.
 //
 // Invariants (the packages below state their own; names in brackets are the durability protocol's)
 //
@@ -24,5 +26,6 @@
 //	N6  Get answers the newest bytes, ErrNotFound, or a typed error: never other bytes, and never "not found" for what may
 //	    exist.
 //
-// All methods of a Store may be called from several goroutines; they run one at a time.
+// All methods of a Store may be called from several goroutines. They run one at a time; what waits lets others run meanwhile if
+// background work is on.
 package engine

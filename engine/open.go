@@ -26,12 +26,22 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 		}
 	}
 	s.renew(d, o)
-	if err := s.recover(); err != nil {
+	var queue *disk.Queue
+	if o.Background {
+		queue = disk.NewQueue(d, queueWorkers)
+	}
+	if err := s.recover(queue); err != nil {
 		s.closed = true
+		if queue != nil {
+			_ = queue.Close() // never fails
+		}
 		if errors.Is(err, extent.ErrNoSuperblock) {
 			return nil, fmt.Errorf("%w: %w", ErrNoStore, err)
 		}
 		return nil, err
+	}
+	if queue != nil {
+		s.startBackground(queue)
 	}
 	return s, nil
 }
@@ -49,9 +59,13 @@ func (s *Store) renew(d disk.Disk, o Options) {
 	s.switches.store = s
 }
 
-// recover does the steps of N2 in their order.
-func (s *Store) recover() error {
-	x, err := extent.Open(s.disk, extent.Options{Buffers: s.buffers, Reuse: s.extents})
+// recover does the steps of N2 in their order. Requests go through queue if it is not nil.
+func (s *Store) recover(queue *disk.Queue) error {
+	o := extent.Options{Buffers: s.buffers, Reuse: s.extents}
+	if queue != nil {
+		o.Queue = queue
+	}
+	x, err := extent.Open(s.disk, o)
 	if err != nil {
 		return err
 	}
@@ -211,16 +225,26 @@ func (s *Store) resumeAppenders() {
 }
 
 // Close writes everything that a later Open would otherwise have to replay, makes every dependency persistent and ends the
-// store; afterwards every call answers ErrClosed. If the store is read-only it ends it as it is. Closing twice is ErrClosed.
+// store, its goroutines included; afterwards every call answers ErrClosed. If the store is read-only it ends it as it is. Closing twice is ErrClosed.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	b := s.background
+	if s.closed || b != nil && b.closing {
 		return ErrClosed
 	}
+	if b != nil {
+		s.endBackground()
+	}
 	err := s.shutdown()
+	if b != nil {
+		s.endDriver()
+	}
 	s.closed = true
-	for s.extents.Sched().Reap() {
+	for b == nil && s.extents.Sched().Reap() {
+	}
+	if b != nil {
+		b.changed.Broadcast()
 	}
 	return err
 }

@@ -50,6 +50,11 @@ type Options struct {
 	IndexCacheBytes int
 	// TailBytes bounds, in bytes, the log that an Open has to replay. 0 is 64 MiB.
 	TailBytes int64
+	// Background lets goroutines of the store do what otherwise the caller does step by step: requests complete while nobody
+	// waits, the memtable is flushed, runs are merged and extents reclaimed before puts need the space. Close ends them.
+	Background bool
+	// FreeExtents is how many free extents background work sees to, beyond those that no put takes; 0 is a sixteenth of the disk.
+	FreeExtents int
 	// Probes counts situations that occur, for Stats; nil makes a set of the store's own. Stores may share one.
 	Probes *probe.Set
 	// Reuse is a store that nobody uses any more, closed or left by a simulated crash: the new one takes over its memory and

@@ -8,7 +8,8 @@ import (
 )
 
 // A store moves by steps. Each step submits what is due, lets one request of the disk complete, and notes what follows from it:
-// units become durable in order, slots become relied on, a flush, a compaction or a root switch goes on.
+// units become durable in order, slots become relied on, a flush, a compaction or a root switch goes on. Whoever waits takes the
+// steps himself, or, with background work on, waits for the driver to take them.
 
 // step lets one request complete. It returns false when there is nothing to do.
 func (s *Store) step() bool {
@@ -36,6 +37,9 @@ func (s *Store) settle() {
 
 // progress takes a step that the caller's next move depends on.
 func (s *Store) progress() error {
+	if s.background != nil {
+		return s.awaitChange()
+	}
 	more := s.step()
 	if err := s.extents.Sched().Err(); err != nil {
 		return s.fail(err)
@@ -58,13 +62,16 @@ func (s *Store) await(dep iosched.Dependency) error {
 }
 
 // Pump lets up to n requests of the disk complete and returns how many did. Steps that were started go on meanwhile. Fewer than n
-// means that nothing was left to do: then every dependency handed out is persistent. Errors: ErrReadOnly after a failed request,
-// ErrClosed.
+// means that nothing was left to do: then every dependency handed out is persistent. With background work on requests complete
+// without it, and it lets none. Errors: ErrReadOnly after a failed request, ErrClosed.
 func (s *Store) Pump(n int) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.writable(); err != nil {
 		return 0, err
+	}
+	if s.background != nil {
+		return 0, nil
 	}
 	s.log.Seal()
 	for i := range n {
@@ -93,23 +100,39 @@ func (s *Store) wait(ctx context.Context, d Dependency) error {
 	case Failed:
 		return errors.Join(ErrReadOnly, d.Err())
 	}
-	if err := s.writable(); err != nil {
-		return err
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.broken != nil:
+		return s.broken
 	}
 	n := d.Number(s.log)
 	if n == 0 {
 		return errForeign
 	}
-	s.log.Seal()
+	s.commit(n)
+	defer s.wakeWhenDone(ctx)()
 	for s.log.Durable() < n {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if s.closed {
+			return ErrClosed
 		}
 		if err := s.progress(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// commit sees that unit n is submitted: at once, or, with background work on, together with those that others wait for.
+func (s *Store) commit(n uint64) {
+	if b := s.background; b != nil {
+		b.commit = max(b.commit, n)
+		return
+	}
+	s.log.Seal()
 }
 
 var errForeign = errors.New("dependency of another store")
@@ -130,5 +153,6 @@ func (s *Store) FlushSuperblock(ctx context.Context) error {
 		return err
 	}
 	s.extents.Touch()
+	defer s.wakeWhenDone(ctx)()
 	return s.await(s.extents.Want())
 }

@@ -18,8 +18,8 @@ func (s *Store) AppendShard(dst []byte, id ShardID) ([]byte, error) {
 // GetRange appends to dst the n bytes of the latest put of id from offset off on, fewer where it ends; all to its end if n is
 // negative. On an error dst is returned as it was. Errors as Get; an offset behind the end gives no bytes and no error.
 func (s *Store) GetRange(dst []byte, id ShardID, off, n int64) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lockToRead()
+	defer s.unlockRead()
 	if err := s.readable(); err != nil {
 		return dst, err
 	}
@@ -46,8 +46,8 @@ type ShardInfo struct {
 
 // Head returns what is known of id without reading its bytes. Errors as Get.
 func (s *Store) Head(id ShardID) (ShardInfo, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lockToRead()
+	defer s.unlockRead()
 	if err := s.readable(); err != nil {
 		return ShardInfo{}, err
 	}
@@ -67,6 +67,22 @@ func (s *Store) Head(id ShardID) (ShardInfo, error) {
 		size += int64(l.Length) - chunk.Overhead - extent.LocatorBytes
 	}
 	return ShardInfo{size}, nil
+}
+
+// lockToRead is for calls that only read. With background work on they take turns before they ask for the store's lock, so that
+// many of them do not keep it from the few that let requests complete.
+func (s *Store) lockToRead() {
+	if b := s.background; b != nil {
+		b.reading.Lock()
+	}
+	s.mu.Lock()
+}
+
+func (s *Store) unlockRead() {
+	s.mu.Unlock()
+	if b := s.background; b != nil {
+		b.reading.Unlock()
+	}
 }
 
 // find returns the entry of a shard that exists.
@@ -156,8 +172,8 @@ func (s *Store) List(after *ShardID, limit int) ([]ShardID, error) {
 
 // AppendList appends such a page to dst. On an error dst is returned as it was.
 func (s *Store) AppendList(dst []ShardID, after *ShardID, limit int) ([]ShardID, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lockToRead()
+	defer s.unlockRead()
 	if err := s.readable(); err != nil {
 		return dst, err
 	}

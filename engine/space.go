@@ -96,13 +96,15 @@ func (s *Store) mustMerge(full bool) bool {
 // makeRoom returns when the log can take a frame of that payload: when the window is open and its extent relied on. It fails
 // with ErrFull when only the reserve is left and nothing can be gained.
 func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
-	if s.tailFull() {
-		s.probes.Hit(probeTailFull)
-		if err := s.flush(); err != nil {
-			return err
-		}
+	if err := s.boundTail(); err != nil {
+		return err
 	}
 	for {
+		if s.background != nil && s.tailFull() { // others have put meanwhile
+			if err := s.boundTail(); err != nil {
+				return err
+			}
+		}
 		room := s.log.Room(payload)
 		switch {
 		case room == log.RoomWindow:
@@ -116,7 +118,7 @@ func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
 				return err
 			}
 		case !s.spare(kind, room):
-			if err := s.gainSpace(func() bool { return s.spare(kind, room) }); err != nil {
+			if err := s.findSpace(func() bool { return s.spare(kind, room) }); err != nil {
 				return err
 			}
 		case room == log.RoomExtent:
@@ -125,6 +127,28 @@ func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
 			return nil
 		}
 	}
+}
+
+// boundTail returns when the log that an Open would replay is below its bound (N5).
+func (s *Store) boundTail() error {
+	if s.tailFull() {
+		s.probes.Hit(probeTailFull)
+	}
+	if s.background != nil {
+		return s.awaitTail()
+	}
+	if s.tailFull() {
+		return s.flush()
+	}
+	return nil
+}
+
+// findSpace returns when enough says so: it gains space, or waits for those who do.
+func (s *Store) findSpace(enough func() bool) error {
+	if s.background != nil {
+		return s.awaitSpace(enough)
+	}
+	return s.gainSpace(enough)
 }
 
 // spare reports whether there are the free extents that a mutation of that kind needs, if the log has that room for it.
@@ -170,9 +194,13 @@ func (s *Store) gainSpace(enough func() bool) error {
 		}
 		if s.extents.FreeCount() <= before {
 			s.probes.Hit(probeFull)
-			return fmt.Errorf("%w: %d extents free, %d in reserve", ErrFull, s.extents.FreeCount(), s.reserve(1).put)
+			return s.errFull()
 		}
 	}
+}
+
+func (s *Store) errFull() error {
+	return fmt.Errorf("%w: %d extents free, %d in reserve", ErrFull, s.extents.FreeCount(), s.reserve(1).put)
 }
 
 // merge makes one run of everything, if the index is not too large for that.
@@ -203,6 +231,18 @@ func (s *Store) tailFull() bool {
 		s.log.Next()-s.tailUnit >= maxTailUnits ||
 		int64(len(s.extents.Root.Log)-s.log.Ahead())*int64(g.ExtentBytes) > max(s.options.TailBytes, 2*int64(g.ExtentBytes)) ||
 		len(s.extents.Root.Log) >= s.extents.MaxLog()
+}
+
+// tailShare returns about how much of the bound that tailFull keeps is used, in percent.
+func (s *Store) tailShare() int {
+	g := s.extents.Geometry()
+	share := func(n, most uint64) int { return int(100 * n / max(1, most)) }
+	return max(
+		share(max(s.log.NextMutation()-s.tailMutation, uint64(s.tree.Filling())), uint64(s.memtable)),
+		share(s.log.Next()-s.tailUnit, maxTailUnits),
+		share(uint64(len(s.extents.Root.Log)-s.log.Ahead()-1)*uint64(g.ExtentBytes), uint64(max(s.options.TailBytes, 2*int64(g.ExtentBytes)))),
+		share(uint64(len(s.extents.Root.Log)), uint64(s.extents.MaxLog())),
+	)
 }
 
 // releaseDead frees every extent that nothing needs: its exact live count in the recorded metadata is 0, the relied-on root does

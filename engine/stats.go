@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"encoding/json"
+
 	"github.com/shardproof/shardproof/engine/bufcache"
 	"github.com/shardproof/shardproof/engine/extent"
+	"github.com/shardproof/shardproof/engine/iosched"
 	"github.com/shardproof/shardproof/engine/probe"
 )
 
@@ -59,7 +62,10 @@ type Stats struct {
 	Epoch      uint64       // opens and recovered failures since Format
 	Cache      bufcache.Stats
 	IndexCache bufcache.Stats
-	ReadOnly   error      // why the store takes no mutations, nil if it does
+	ReadOnly   error  // why the store takes no mutations, nil if it does
+	Lost       error  // damage that any answer could hide, nil if there is none
+	PutBytes   uint64 // of values put since Open
+	Device     iosched.Stats
 	Probes     *probe.Set // situations that occurred; shared if Options.Probes is
 }
 
@@ -71,7 +77,8 @@ func (s *Store) Stats() Stats {
 	m := s.tree.Metadata()
 	t := Stats{
 		Space: s.space(), Memtable: s.tree.Pending(), TailUnits: s.log.Next() - s.tailUnit, Pending: s.log.Pending(),
-		Epoch: x.Root.Epoch, Cache: s.pages.Stats(), IndexCache: s.indexPages.Stats(), ReadOnly: s.broken, Probes: s.probes,
+		Epoch: x.Root.Epoch, Cache: s.pages.Stats(), IndexCache: s.indexPages.Stats(), ReadOnly: s.broken, Lost: s.lost, PutBytes: s.putBytes,
+		Device: x.Sched().Stats(), Probes: s.probes,
 	}
 	for i := range x.Len() {
 		id := extent.ID(i)
@@ -85,4 +92,61 @@ func (s *Store) Stats() Stats {
 		t.Runs = append(t.Runs, m.Deep[i].Entries())
 	}
 	return t
+}
+
+// Health says in a word how a store is: ok; read-only, it takes no mutations any more; damaged, it answers nothing.
+type Health string
+
+const (
+	HealthOK       Health = "ok"
+	HealthReadOnly Health = "read-only"
+	HealthDamaged  Health = "damaged"
+)
+
+// Health returns how the store was at that moment.
+func (t *Stats) Health() Health {
+	switch {
+	case t.Lost != nil:
+		return HealthDamaged
+	case t.ReadOnly != nil:
+		return HealthReadOnly
+	}
+	return HealthOK
+}
+
+// WriteAmplification returns how many bytes were written to the device for each byte put since Open, 0 before the first.
+func (t *Stats) WriteAmplification() float64 {
+	if t.PutBytes == 0 {
+		return 0
+	}
+	return float64(t.Device.Bytes) / float64(t.PutBytes)
+}
+
+// Var is a store as a variable for expvar.Publish: its String is a JSON object of present figures. Names are stable.
+type Var struct{ store *Store }
+
+// Var returns s as a variable.
+func (s *Store) Var() Var { return Var{s} }
+
+// String implements expvar.Var.
+func (v Var) String() string {
+	t := v.store.Stats()
+	reason := ""
+	if t.ReadOnly != nil {
+		reason = t.ReadOnly.Error()
+	}
+	b, err := json.Marshal(map[string]any{
+		"health": t.Health(), "reason": reason, "epoch": t.Epoch,
+		"extents": t.Extents, "extents_free": t.Free, "extents_in_reserve": t.Reserve, "extents_released": t.Released,
+		"extent_bytes": t.ExtentBytes, "shard_bytes": t.ShardBytes, "run_bytes": t.RunBytes, "used_bytes": t.UsedBytes,
+		"memtable_entries": t.Memtable, "runs": len(t.Runs), "log_units_to_replay": t.TailUnits, "log_units_pending": t.Pending,
+		"put_bytes": t.PutBytes, "device_writes": t.Device.Writes, "device_bytes": t.Device.Bytes, "device_flushes": t.Device.Flushes,
+		"write_amplification": t.WriteAmplification(),
+		"cache_hits":          t.Cache.Hits, "cache_misses": t.Cache.Misses, "cache_pages": t.Cache.Pages,
+		"index_cache_hits": t.IndexCache.Hits, "index_cache_misses": t.IndexCache.Misses, "index_cache_pages": t.IndexCache.Pages,
+	})
+	if err != nil {
+		panic(err) // nothing of it cannot be encoded
+	}
+	return string(b)
 }

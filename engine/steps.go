@@ -22,12 +22,16 @@ const (
 
 // Start begins a step and returns; Pump and everything else that lets requests complete carries it on, so that other calls fall
 // between its parts. It reports false if there is nothing to begin, or one of that kind is under way. A step that fails leaves
-// the store as if it had not begun. Errors as those of the call that does the whole step.
+// the store as if it had not begun. With background work on it begins nothing: that is for the store to do. Errors as those of the
+// call that does the whole step.
 func (s *Store) Start(step Step) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.writable(); err != nil {
 		return false, err
+	}
+	if s.background != nil {
+		return false, nil
 	}
 	began, err := s.start(step)
 	s.settle()
@@ -59,9 +63,10 @@ func (s *Store) start(step Step) (bool, error) {
 func (s *Store) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ready(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
+	defer s.leaveSteps()
 	return s.flush()
 }
 
@@ -105,6 +110,14 @@ func (s *Store) finishFlush() error {
 	return err
 }
 
+// begin makes the caller the one who takes steps, or says why it may not.
+func (s *Store) begin(ctx context.Context) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	return s.takeSteps(ctx)
+}
+
 // finishSteps ends what is under way.
 func (s *Store) finishSteps() error {
 	if err := s.finishFlush(); err != nil {
@@ -136,9 +149,10 @@ func (s *Store) limitRuns() error {
 func (s *Store) Compact(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ready(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return false, err
 	}
+	defer s.leaveSteps()
 	return s.compact(true)
 }
 
@@ -162,9 +176,10 @@ func (s *Store) compact(force bool) (bool, error) {
 func (s *Store) Reclaim(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ready(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return false, err
 	}
+	defer s.leaveSteps()
 	return s.reclaim()
 }
 

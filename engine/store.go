@@ -18,7 +18,10 @@ import (
 
 // Store is one open disk.
 type Store struct {
-	mu conc.Mutex // held for the whole of every call, IO included: with background work off nobody else needs the disk
+	// mu is held for the whole of every call, reads of the disk included. With background work off that goes for writes and
+	// flushes too; with it on a call that waits lets go of mu meanwhile.
+	mu         conc.Mutex
+	background *background // nil: off
 
 	disk    disk.Disk
 	options Options
@@ -52,6 +55,8 @@ type Store struct {
 	broken  error // why the store takes no mutation any more
 	lost    error // damage that any answer could hide
 	release bool  // a root has been switched: extents may have become free
+
+	putBytes uint64 // of the values of puts since Open
 }
 
 // Put makes data the value of id. The value is visible to every later Get at once and survives a crash once the dependency is
@@ -67,6 +72,7 @@ func (s *Store) Put(id ShardID, data []byte) (Dependency, error) {
 		return Dependency{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(data), s.maxShard())
 	}
 	h := chunk.Header{Kind: chunk.PutFinal, ID: id, Parts: 1, UUID: chunk.NewUUID(s.options.Rand)}
+	s.putBytes += uint64(len(data))
 	if len(data) > s.partBytes() {
 		return s.putParts(&h, data)
 	}
@@ -115,7 +121,7 @@ func (s *Store) append(h *chunk.Header, payload []byte, parts []chunk.Locator) (
 // writable returns why the store takes no mutation, nil if it does.
 func (s *Store) writable() error {
 	switch {
-	case s.closed:
+	case s.closed, s.background != nil && s.background.closing:
 		return ErrClosed
 	case s.broken != nil:
 		return s.broken

@@ -36,6 +36,7 @@ type Cache interface {
 
 // Options are the choices of one Open.
 type Options struct {
+	Queue   disk.Disk     // takes writes and flushes; nil: the disk itself
 	Buffers *disk.Buffers // where buffers come from; nil makes a pool
 	Cache   Cache         // of pages of Geometry.PageBytes; nil reads from the disk each time
 	// Reuse is a Store that nobody uses any more, whose memory the new one takes over.
@@ -95,6 +96,9 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 
 func (s *Store) renew(d disk.Disk, o Options) {
 	*s = Store{Table: s.Table, io: s.io, disk: d, buffers: o.Buffers, cache: o.Cache, pins: s.pins, joined: s.joined[:0]}
+	if o.Queue != nil {
+		d = o.Queue
+	}
 	s.io.Reset(d, o.Buffers)
 }
 
@@ -223,7 +227,7 @@ func (s *Store) Want() iosched.Dependency {
 
 // Step submits what is due and lets one request complete. It returns false when there is nothing to do.
 func (s *Store) Step() bool {
-	s.submitDue()
+	s.Submit()
 	if !s.io.Reap() {
 		return false
 	}
@@ -231,9 +235,15 @@ func (s *Store) Step() bool {
 	return true
 }
 
-// submitDue submits what may go: a root update that somebody waits for, appends whose dependencies are persistent, and a flush
+// Note takes note of a request that the caller has reaped from the disk.
+func (s *Store) Note(r *disk.Request) {
+	s.io.Note(r)
+	s.Advance()
+}
+
+// Submit submits what may go: a root update that somebody waits for, appends whose dependencies are persistent, and a flush
 // once no write is in flight that it should wait for.
-func (s *Store) submitDue() {
+func (s *Store) Submit() {
 	if s.wanted > s.Recording() && !s.Writing() {
 		if s.prepare != nil {
 			s.prepare(&s.Root)

@@ -169,6 +169,9 @@ type Stats struct {
 	Appends  uint64 // writes appended
 	Requests uint64 // requests issued for them
 	Joined   uint64 // appended writes that shared a request
+	Writes   uint64 // requests that write, of all kinds
+	Bytes    uint64 // that they write
+	Flushes  uint64
 }
 
 // Stats returns the counts.

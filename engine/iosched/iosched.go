@@ -161,6 +161,8 @@ func (s *Sched) submit(w *Write, p []byte, off int64) {
 	}
 	s.inFlight[slot] = w
 	s.writes++
+	s.stats.Writes++
+	s.stats.Bytes += uint64(len(p))
 	w.request = disk.Request{Kind: disk.Write, Off: off, Data: p, Tag: uint64(slot) + 1}
 	w.completed, w.epoch = 0, s.epoch
 	s.disk.Submit(&w.request)
@@ -174,6 +176,7 @@ func (s *Sched) Flush() bool {
 	}
 	s.flushing, s.covering = true, s.completions
 	s.flush = disk.Request{Kind: disk.Flush}
+	s.stats.Flushes++
 	s.disk.Submit(&s.flush)
 	return true
 }
@@ -184,9 +187,15 @@ func (s *Sched) Reap() bool {
 	if r == nil {
 		return false
 	}
+	s.Note(r)
+	return true
+}
+
+// Note takes note of r, which the caller has reaped from the disk.
+func (s *Sched) Note(r *disk.Request) {
 	if r.Kind == disk.Flush {
 		s.flushed(r.Err)
-		return true
+		return
 	}
 	w := s.inFlight[r.Tag-1]
 	s.inFlight[r.Tag-1] = nil
@@ -202,7 +211,6 @@ func (s *Sched) Reap() bool {
 		s.completions++
 		w.completed = s.completions
 	}
-	return true
 }
 
 func (s *Sched) flushed(err error) {

@@ -299,6 +299,15 @@ func (l *Log) NextMutation() uint64 { return l.mutation }
 // Pending returns how many units are opened and not durable.
 func (l *Log) Pending() int { return len(l.units) }
 
+// Open reports whether a unit takes frames and is not submitted yet; Flying how many are submitted and not durable.
+func (l *Log) Open() bool { return l.open != nil }
+func (l *Log) Flying() int {
+	if l.open != nil {
+		return len(l.units) - 1
+	}
+	return len(l.units)
+}
+
 // StateOf returns the state of unit n.
 func (l *Log) StateOf(n uint64) iosched.State {
 	switch {
