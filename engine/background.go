@@ -139,7 +139,9 @@ func (s *Store) takeSteps(ctx context.Context) error {
 	if b == nil {
 		return nil
 	}
-	defer s.wakeWhenDone(ctx)()
+	if b.busy {
+		defer s.wakeWhenDone(ctx)()
+	}
 	for b.busy {
 		b.changed.Wait()
 		if err := s.ready(ctx); err != nil {
