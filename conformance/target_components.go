@@ -14,9 +14,10 @@ import (
 // The engine's own components in the place of targets.
 
 // NewExtentFactory returns the factory of the engine's extent stores, with a cache of the configured size and no reserve.
-func NewExtentFactory() ExtentFactory { return new(extentFactory) }
+func NewExtentFactory() ExtentFactory { return &extentFactory{probes: probe.NewSet()} }
 
 type extentFactory struct {
+	probes  *probe.Set
 	buffers disk.Buffers
 	cache   bufcache.Cache
 	lives   []*extent.Store // of this sequence, and of earlier ones behind them
@@ -43,7 +44,7 @@ func (f *extentFactory) open(d disk.Disk, c *Config) (*extent.Store, error) {
 	if f.life == len(f.lives) {
 		f.lives = append(f.lives, new(extent.Store))
 	}
-	s, err := extent.Open(d, extent.Options{Buffers: &f.buffers, Reuse: f.lives[f.life]})
+	s, err := extent.Open(d, extent.Options{Buffers: &f.buffers, Probes: f.probes, Reuse: f.lives[f.life]})
 	f.life++
 	if err != nil {
 		return nil, err
@@ -53,8 +54,19 @@ func (f *extentFactory) open(d disk.Disk, c *Config) (*extent.Store, error) {
 	return s, nil
 }
 
+// AddProbes implements ProbeSource.
+func (f *extentFactory) AddProbes(add func(name string, count uint64)) { addProbes(f.probes, add) }
+
+func addProbes(s *probe.Set, add func(name string, count uint64)) {
+	for name, count := range s.All() {
+		add(name, uint64(count))
+	}
+}
+
 // NewChunkFactory returns the factory of the engine's chunk stores, on its extent stores.
-func NewChunkFactory() ChunkFactory { return new(chunkFactory) }
+func NewChunkFactory() ChunkFactory {
+	return &chunkFactory{extentFactory: extentFactory{probes: probe.NewSet()}}
+}
 
 type chunkFactory struct {
 	extentFactory
@@ -74,6 +86,7 @@ func (f *chunkFactory) Open(d disk.Disk, c *Config) (ChunkTarget, error) {
 	}
 	f.target.extents = s
 	f.target.Store.Reset(s, &f.uuids)
+	f.target.Store.SetProbes(f.probes)
 	return &f.target, nil
 }
 
@@ -127,8 +140,4 @@ func (f *indexFactory) Open(b *IndexBelow, c *Config) (IndexTarget, error) {
 func noParts(chunk.Locator) ([]chunk.Locator, error) { return nil, nil }
 
 // AddProbes implements ProbeSource.
-func (f *indexFactory) AddProbes(add func(name string, count uint64)) {
-	for name, count := range f.probes.All() {
-		add(name, uint64(count))
-	}
-}
+func (f *indexFactory) AddProbes(add func(name string, count uint64)) { addProbes(f.probes, add) }

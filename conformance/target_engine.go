@@ -117,11 +117,7 @@ func (f *engineFactory) Open(d disk.Disk, c *Config) (Target, error) {
 }
 
 // AddProbes implements ProbeSource.
-func (f *engineFactory) AddProbes(add func(name string, count uint64)) {
-	for name, count := range f.probes.All() {
-		add(name, uint64(count))
-	}
-}
+func (f *engineFactory) AddProbes(add func(name string, count uint64)) { addProbes(f.probes, add) }
 
 // noneAs returns n, or none if n is 0: the engine takes 0 for its default.
 func noneAs(n, none int) int {

@@ -61,7 +61,7 @@ func (s *Store) renew(d disk.Disk, o Options) {
 
 // recover does the steps of N2 in their order. Requests go through queue if it is not nil.
 func (s *Store) recover(queue *disk.Queue) error {
-	o := extent.Options{Buffers: s.buffers, Reuse: s.extents}
+	o := extent.Options{Buffers: s.buffers, Probes: s.probes, Reuse: s.extents}
 	if queue != nil {
 		o.Queue = queue
 	}
@@ -77,6 +77,7 @@ func (s *Store) recover(queue *disk.Queue) error {
 	x.OnUpdate(func(r *extent.Root) { r.DurableThrough = s.log.Durable() })
 	s.chunks.Reset(x, s.options.Rand)
 	s.chunks.SetWalker(extent.Log, log.Walk)
+	s.chunks.SetProbes(s.probes)
 	s.maxPayload = log.MaxPayload(g, s.options.GroupBytes)
 	s.tailMutation, s.tailUnit = x.Root.NextMutation, x.Root.Replay.Number
 	meta, err := s.loadMetadata()

@@ -34,7 +34,7 @@ func (s *Store) noteFrame(l chunk.Locator) {
 			s.probes.Hit(probeFrameAtExtent)
 		}
 	}
-	if l.Generation > 1 {
+	if l.Generation > s.extents.FirstGeneration() {
 		s.probes.Hit(probeReused)
 	}
 }

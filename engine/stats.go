@@ -45,7 +45,7 @@ func (s *Store) space() Space {
 		p.ShardBytes += int64(m.Live[i])
 		e := x.Entry(extent.ID(i))
 		p.UsedBytes += int64(e.Pointer)
-		p.Released += int64(e.Generation - x.Entry(0).Generation) // the superblock stays in the generation the store began with
+		p.Released += int64(e.Generation - x.FirstGeneration())
 	}
 	p.ShardBytes -= p.RunBytes
 	return p

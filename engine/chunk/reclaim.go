@@ -1,6 +1,8 @@
 package chunk
 
 import (
+	"cmp"
+
 	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/iosched"
 )
@@ -14,7 +16,8 @@ import (
 //
 // Copies keep id, mutation number, part and UUID. They lie back to back in batches, so that small ones do not each take a block.
 
-// batchBytes is about how much of copies is appended at once.
+// batchBytes is about how much of copies is appended at once, or a quarter of an extent if that is less: what does not fit the
+// extent of copies leaves the rest of it empty.
 const batchBytes = 256 << 10
 
 // batch is frames on their way to another extent.
@@ -22,23 +25,28 @@ type batch struct {
 	headers []Header
 	from    []Locator
 	bytes   int
+	bad     error // why the first frame that could not be read stayed, of all batches
 }
 
 // Reclaim implements Chunks. Only puts are moved, with their parts as they are; frames of other kinds are their owner's to
 // rewrite, and so are the finals of puts in several parts.
 func (s *Store) Reclaim(x extent.ID, refs References) (moved int, err error) {
 	var b batch
-	limit := min(batchBytes, int(s.extents.Geometry().ExtentBytes))
+	limit := min(batchBytes, int(s.extents.Geometry().ExtentBytes)/4)
 	walk := s.walkers[s.extents.Describe(x).Owner]
 	bad := walk(s.extents, x, func(h *Header, l Locator) error {
 		if h.Kind != PutFinal && h.Kind != Copy && h.Kind != PutPart {
 			return nil
 		}
 		held, err := refs.Holds(h, l)
+		if err == nil && !held {
+			s.probes.Hit(probePassed)
+		}
 		if err != nil || !held {
 			return nil // what nobody can look up counts as live, and stays
 		}
-		if b.bytes+int(l.Length) > limit {
+		if b.bytes+int(l.Length) > limit && b.bytes > 0 {
+			s.probes.Hit(probeBatches)
 			if err := s.flushBatch(&b, refs, &moved); err != nil {
 				return err
 			}
@@ -47,21 +55,21 @@ func (s *Store) Reclaim(x extent.ID, refs References) (moved int, err error) {
 		b.bytes += int(l.Length)
 		return nil
 	})
-	if err := s.flushBatch(&b, refs, &moved); err != nil {
-		return moved, err
+	if failed := s.flushBatch(&b, refs, &moved); failed != nil {
+		return moved, failed
 	}
-	return moved, bad
+	return moved, cmp.Or(bad, b.bad)
 }
 
 // flushBatch appends copies of the frames of b and tells refs of them. A frame that cannot be read stays.
-func (s *Store) flushBatch(b *batch, refs References, moved *int) (err error) {
+func (s *Store) flushBatch(b *batch, refs References, moved *int) error {
 	defer func() { b.headers, b.from, b.bytes = b.headers[:0], b.from[:0], 0 }()
 	s.scratch = s.scratch[:0]
 	whole := 0 // frames that could be read, moved to the front of the batch
 	for i, l := range b.from {
 		h, payload, bad := s.Get(l)
 		if bad != nil {
-			err = bad
+			b.bad = cmp.Or(b.bad, bad)
 			continue
 		}
 		h.Kind = copyKind(&h)
@@ -70,8 +78,9 @@ func (s *Store) flushBatch(b *batch, refs References, moved *int) (err error) {
 		whole++
 	}
 	if whole == 0 {
-		return err
+		return nil
 	}
+	s.probes.Hit(probeCopied)
 	to, dep, full := s.appendBatch(b.headers[:whole])
 	if full != nil {
 		return full
@@ -88,7 +97,7 @@ func (s *Store) flushBatch(b *batch, refs References, moved *int) (err error) {
 			*moved++
 		}
 	}
-	return err
+	return nil
 }
 
 // copyKind returns the kind of a copy of the frame of h: parts stay parts.

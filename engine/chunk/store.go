@@ -5,6 +5,7 @@ import (
 
 	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/iosched"
+	"github.com/shardproof/shardproof/engine/probe"
 )
 
 // Store keeps frames outside the log in the extents of their owners: runs, metadata, copies. Callers hold the lock of whoever
@@ -13,7 +14,8 @@ type Store struct {
 	extents extent.Extents
 	random  rand.Source
 	walkers [extent.OwnerCount]Walker
-	scratch []byte // a frame that Reclaim moves
+	scratch []byte // frames that Reclaim moves
+	probes  *probe.Set
 }
 
 // Walker goes through the frames of an extent, whatever else lies between them, from its beginning to its write pointer. It
@@ -35,6 +37,9 @@ func (s *Store) Reset(x extent.Extents, random rand.Source) {
 		s.walkers[o] = Walk
 	}
 }
+
+// SetProbes makes p count situations from now on.
+func (s *Store) SetProbes(p *probe.Set) { s.probes = p }
 
 // SetWalker makes w the way through extents of an owner.
 func (s *Store) SetWalker(o extent.Owner, w Walker) { s.walkers[o] = w }

@@ -37,7 +37,9 @@ func (s *Store) readDisk(at Place, n int) ([]byte, error) {
 	if err := s.ReadAt(b, at.At(-lead)); err != nil {
 		return nil, err
 	}
-	s.io.Overlay(b, s.Geometry().Base(at.Extent)+int64(at.Offset)-int64(lead)) // what is appended and not on the disk yet
+	if s.io.Overlay(b, s.Geometry().Base(at.Extent)+int64(at.Offset)-int64(lead)) { // what is appended and not on the disk yet
+		s.probes.Hit(probeUnissued)
+	}
 	return b[lead : lead+n], nil
 }
 
@@ -45,6 +47,9 @@ func (s *Store) readDisk(at Place, n int) ([]byte, error) {
 func (s *Store) readPages(at Place, n int) ([]byte, error) {
 	page := int(s.Geometry().PageBytes)
 	s.joined = s.joined[:0]
+	if int(at.Offset)%page+n > page {
+		s.probes.Hit(probePages)
+	}
 	for n > 0 {
 		off := int(at.Offset) % page
 		here := min(n, page-off)

@@ -8,6 +8,7 @@ import (
 	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/fault"
 	"github.com/shardproof/shardproof/engine/iosched"
+	"github.com/shardproof/shardproof/engine/probe"
 )
 
 // Answers of a Store.
@@ -39,6 +40,7 @@ type Options struct {
 	Queue   disk.Disk     // takes writes and flushes; nil: the disk itself
 	Buffers *disk.Buffers // where buffers come from; nil makes a pool
 	Cache   Cache         // of pages of Geometry.PageBytes; nil reads from the disk each time
+	Probes  *probe.Set
 	// Reuse is a Store that nobody uses any more, whose memory the new one takes over.
 	Reuse *Store
 }
@@ -57,6 +59,7 @@ type Store struct {
 	disk      disk.Disk
 	buffers   *disk.Buffers
 	cache     Cache
+	probes    *probe.Set
 	leave     [OwnerCount]int
 	appenders [OwnerCount]LogExtent // the extent each owner appends to; extent 0 is none
 	pins      []uint32              // by extent
@@ -95,7 +98,7 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 }
 
 func (s *Store) renew(d disk.Disk, o Options) {
-	*s = Store{Table: s.Table, io: s.io, disk: d, buffers: o.Buffers, cache: o.Cache, pins: s.pins, joined: s.joined[:0]}
+	*s = Store{Table: s.Table, io: s.io, disk: d, buffers: o.Buffers, cache: o.Cache, probes: o.Probes, pins: s.pins, joined: s.joined[:0]}
 	if o.Queue != nil {
 		d = o.Queue
 	}
@@ -156,6 +159,10 @@ func (s *Store) Extend(owner Owner) error {
 		return err
 	}
 	s.appenders[owner] = x
+	s.probes.Hit(probeExtended)
+	if x.Generation > s.FirstGeneration() {
+		s.probes.Hit(probeAgain)
+	}
 	return nil
 }
 
@@ -244,6 +251,9 @@ func (s *Store) Note(r *disk.Request) {
 // Submit submits what may go: a root update that somebody waits for, appends whose dependencies are persistent, and a flush
 // once no write is in flight that it should wait for.
 func (s *Store) Submit() {
+	if s.wanted > s.Recording() && s.Writing() {
+		s.probes.Hit(probeQueued)
+	}
 	if s.wanted > s.Recording() && !s.Writing() {
 		if s.prepare != nil {
 			s.prepare(&s.Root)

@@ -54,6 +54,9 @@ func (t *Table) Geometry() *Geometry { return &t.Root.Geometry }
 // Entry returns what the table holds of x.
 func (t *Table) Entry(x ID) Entry { return t.entries[x] }
 
+// FirstGeneration returns the generation that every extent began with. The first extent is the superblock's, and stays in it.
+func (t *Table) FirstGeneration() Generation { return t.entries[0].Generation }
+
 // Len returns the number of extents.
 func (t *Table) Len() int { return len(t.entries) }
 

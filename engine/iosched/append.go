@@ -148,8 +148,9 @@ func (s *Sched) Bytes(off int64, n int) []byte {
 	return nil
 }
 
-// Overlay writes over p, which was read from the disk at off, what appended writes that are not durable have for it.
-func (s *Sched) Overlay(p []byte, off int64) {
+// Overlay writes over p, which was read from the disk at off, what appended writes that are not durable have for it, and reports
+// whether they have anything.
+func (s *Sched) Overlay(p []byte, off int64) (any bool) {
 	for i := range s.appends {
 		if a := &s.appends[i]; a.overlaps(off, len(p)) {
 			if at := a.off - off; at >= 0 {
@@ -157,8 +158,10 @@ func (s *Sched) Overlay(p []byte, off int64) {
 			} else {
 				copy(p, a.data[-at:])
 			}
+			any = true
 		}
 	}
+	return any
 }
 
 // Waiting returns how many appended writes have not been issued.
