@@ -108,13 +108,13 @@ func (e *fakeExecutor) AddProbes(add func(string, uint64)) {
 func (e *fakeExecutor) Close() error { return nil }
 
 // cutTail is the simplest reducer: it drops what follows the failing operation, then single operations before it.
-func cutTail(e Executor, s *Sequence, want Signature, stop func() bool) (*Sequence, ReduceFigures) {
+func cutTail(s *Sequence, t ReduceTask) (*Sequence, ReduceFigures) {
 	small, runs := s.Clone(), 0
-	for i := len(small.Ops) - 1; i >= 0 && !stop(); i-- {
+	for i := len(small.Ops) - 1; i >= 0 && !t.Stop(); i-- {
 		try := small.Clone()
 		try.Ops = append(try.Ops[:i], try.Ops[i+1:]...)
 		runs++
-		if r := e.Run(try); r.Failure != nil && r.Failure.Signature == want {
+		if r := t.Execs[0].Run(try); r.Failure != nil && r.Failure.Signature == t.Want {
 			small = try
 		}
 	}

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -77,9 +78,19 @@ func (g *guard) keepProbes() {
 	}
 }
 
-// watched runs f, which uses g, and returns when it is done, or true when a sequence has been running for longer than after: then
-// f goes on in a goroutine that is lost, with g.
-func (g *guard) watched(after time.Duration, f func()) (hung bool) {
+// steps runs s until it fails with that signature, at most so often, and returns that failure with its steps; nil if it did not.
+func (g *guard) steps(s *Sequence, want Signature, most int) (*Failure, []Step) {
+	for range most {
+		if r, steps := g.Explain(s); r.Failure != nil && r.Failure.Signature == want {
+			return r.Failure, steps
+		}
+	}
+	return nil, nil
+}
+
+// watched runs f, which uses the guards, and returns when it is done, or true when a sequence has been running for longer than
+// after: then f goes on in a goroutine that is lost, with the guards.
+func watched(guards []*guard, after time.Duration, f func()) (hung bool) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -92,7 +103,7 @@ func (g *guard) watched(after time.Duration, f func()) (hung bool) {
 		case <-done:
 			return false
 		case <-tick.C:
-			if g.busyFor() > after {
+			if slices.ContainsFunc(guards, func(g *guard) bool { return g.busyFor() > after }) {
 				return true
 			}
 		}

@@ -36,6 +36,9 @@ func messageText(m *message) string {
 		}
 		b.WriteByte('\n')
 	}
+	if remark := m.seq.failureRemark(); remark != "" {
+		fmt.Fprintf(&b, "  %s\n", remark)
+	}
 	if m.seq.Config != DefaultConfig() {
 		fmt.Fprintf(&b, "  %s\n", appendOptions(nil, &m.seq.Config))
 	}

@@ -111,6 +111,7 @@ type Sequence struct {
 type FailAt struct {
 	At        int // operation number, from 1; 0 is the end of the sequence
 	Signature Signature
+	Rate      Rate // of a flaky failure; else zero
 }
 
 // Comment is a line of its own above another line, or the end of that line.

@@ -336,6 +336,11 @@ func (p *parser) failLine() error {
 			}
 			g.Kind = kind
 			continue
+		case "rate":
+			if err := p.rate(&f.Rate, value); err != nil {
+				return err
+			}
+			continue
 		case "property":
 			text = &g.Property
 		case "field":
@@ -510,6 +515,19 @@ func (p *parser) value(name, value []byte, limit uint64) (uint64, error) {
 		return 0, p.errorf("%s is %s, not a number within 0..%d", name, quoteWord(value), limit)
 	}
 	return v, nil
+}
+
+// rate reads fails/runs: neither no run nor each failed.
+func (p *parser) rate(r *Rate, value []byte) error {
+	const runsMax = 1_000_000
+	fails, runs, _ := bytes.Cut(value, []byte{'/'})
+	k, ok := decimal(fails)
+	n, okRuns := decimal(runs)
+	if !ok || !okRuns || k == 0 || k >= n || n > runsMax || *r != (Rate{}) {
+		return p.errorf("rate is %s, not the only one of a form such as 3/5", quoteWord(value))
+	}
+	*r = Rate{int(k), int(n)}
+	return nil
 }
 
 // decimal reads digits and nothing else. Numbers of more than ten digits are none: nothing in a file is as large.

@@ -8,7 +8,7 @@ import "strconv"
 //	suite kv opset 1                            the first that has all that follows
 //	options page=4 reorder=1                    only what is not at its default
 //	origin seed=0x5eed number=1204331           provenance; never used for replay
-//	fail at=3 property=EQ op=get field=value    what it showed when it was written
+//	fail at=3 property=EQ op=get field=value    what it showed when it was written; rate=3/5 if only 3 of 5 runs showed it
 //	key k1 "\x00\xff"                           a key with bytes of its own; zeros follow
 //	# Free text. It survives reading and writing.
 //	put     k0 len=1p-15 fill=7
@@ -209,7 +209,11 @@ func (f *FailAt) appendText(dst []byte) []byte {
 		dst = appendWord(dst, " op=", f.Signature.Kind.String())
 	}
 	dst = appendWord(dst, " field=", f.Signature.Field)
-	return appendWord(dst, " site=", f.Signature.Site)
+	dst = appendWord(dst, " site=", f.Signature.Site)
+	if f.Rate.Flaky() {
+		dst = appendWord(dst, " rate=", f.Rate.String())
+	}
+	return dst
 }
 
 // String returns the signature as it stands in a fail line.

@@ -13,13 +13,14 @@ import "slices"
 //
 //	M1  The result failed with exactly the wanted signature in the last run it had.
 //	M2  A round of passes ends with a simpler sequence than it began with (see simpler), or is the last.
-//	M3  No more than MaxExecs runs, and no candidate is run twice.
+//	M3  No more than MaxExecs runs, and no candidate is judged twice.
 //	M4  If Minimal, then no single step down fails in the same way; see proof for what a step is.
 //	M5  Reducing a minimal result again gives the same.
 //	M6  A candidate that fails with another signature is never followed; the simplest of each is handed back.
+//	M7  Result and figures do not depend on the executors in Ahead, but for Speculated.
 //
 // A pass is a function of the best sequence so far and of what try answers, so a new axis (what a crash keeps, fault rules, a
-// schedule) is a new Role or one more pass, and running several candidates ahead of their turn needs a change in try alone.
+// schedule) is a new Role or one more pass, and candidates can be run ahead of their turn without a pass knowing; see foresight.
 //
 // Runs of operations that matter only by what they wrote are replaced by few long values or a flush; else nothing is ever added.
 //
@@ -27,9 +28,10 @@ import "slices"
 // among operations, in pairs, and only once few are left.
 type Reducer struct {
 	Exec     Executor
+	Ahead    []Executor  // run candidates before their turn, while Exec runs the one whose turn it is; they answer as Exec does
 	Want     Signature   // zero: that of the first run
 	MaxExecs int         // 0: 1,000
-	Confirm  int         // runs each accepted candidate must fail again; 0 for an Executor that is deterministic
+	Rate     Rate        // of the sequence, if it is flaky: an accepted candidate fails about as often; zero: runs are deterministic
 	Stop     func() bool // asked before each run; true ends the reduction with what it has
 }
 
@@ -37,9 +39,11 @@ type Reducer struct {
 type ReduceStats struct {
 	Reproduced bool        // the sequence failed as wanted when it was run first
 	Signature  Signature   // that was kept to
-	Execs      int         // runs in all
+	Execs      int         // runs in all, less those that were speculated
+	Speculated int         // runs ahead of their turn that nobody asked for
 	OpsExecs   int         // runs when the last operation fell away
 	Minimal    bool        // no single step down is left; false when runs ran out or Stop said so
+	Proof      int         // different candidates that the last round tried, none of which fails as wanted
 	Others     []*Sequence // one for each other signature met, the simplest seen, with its fail line; not reduced
 }
 
@@ -54,11 +58,16 @@ type reduction struct {
 	*Reducer
 	ReduceStats
 	best   *Sequence
-	at     int            // where best fails; len(best.Ops): at its end
-	draft  *Sequence      // the next candidate; see edit
-	known  map[uint64]int // where each sequence that was run fails as wanted, by hash; notAsWanted if it does not
-	fewest int            // operations of the smallest sequence so far
-	ended  bool           // runs ran out, or Stop
+	at     int             // where best fails; len(best.Ops): at its end
+	draft  *Sequence       // the next candidate; see edit
+	known  map[uint64]int  // where each sequence that was run fails as wanted, by hash; notAsWanted if it does not
+	round  map[uint64]bool // hashes of what this round tried
+	fewest int             // operations of the smallest sequence so far
+	ended  bool            // runs ran out, or Stop
+
+	pass  passStart  // the pass that is under way
+	ahead *foresight // nil: every candidate is run when its turn comes
+	scout *scout     // of a copy that only foresees candidates; else nil
 }
 
 const notAsWanted = -1
@@ -67,14 +76,18 @@ const notAsWanted = -1
 // wanted. It keeps the origin and the comments of the header and of the first operation, and writes the fail line. s is not
 // changed.
 func (r *Reducer) Reduce(s *Sequence) (*Sequence, ReduceStats) {
-	d := &reduction{Reducer: r, best: s.Clone(), draft: s.Clone(), known: make(map[uint64]int)}
+	d := &reduction{Reducer: r, best: s.Clone(), draft: s.Clone(), known: make(map[uint64]int), round: make(map[uint64]bool)}
 	d.Signature = r.Want
 	if !d.start() {
 		return d.best, d.ReduceStats
 	}
+	d.lookAhead()
 	for d.improve() {
 	}
-	d.Minimal = !d.ended
+	d.lookAway()
+	if d.Minimal = !d.ended; d.Minimal {
+		d.Proof = len(d.round)
+	}
 	d.best.Comments = storyOf(d.best.Comments)
 	d.best.Fail = failAt(d.Signature, d.at, len(d.best.Ops))
 	return d.best, d.ReduceStats
@@ -98,22 +111,22 @@ func (f *Failure) FailLine(n int) *FailAt { return failAt(f.Signature, f.At, n) 
 
 // start runs the sequence as it is.
 func (d *reduction) start() bool {
-	if d.spent() {
-		return false
+	for range d.Rate.patience() {
+		if d.spent() {
+			return false
+		}
+		f := d.run(d.best)
+		if f == nil || d.Signature != (Signature{}) && f.Signature != d.Signature {
+			d.byproduct(d.best, f)
+			continue
+		}
+		d.Signature, d.at = f.Signature, f.At
+		d.known[d.best.Hash()] = d.at
+		d.Reproduced, d.OpsExecs, d.fewest = true, d.Execs, len(d.best.Ops)
+		d.cut()
+		return true
 	}
-	f := d.run(d.best)
-	if f == nil || d.Signature != (Signature{}) && f.Signature != d.Signature {
-		d.byproduct(d.best, f)
-		return false
-	}
-	d.Signature, d.at = f.Signature, f.At
-	if !d.confirmed(d.best) {
-		return false
-	}
-	d.known[d.best.Hash()] = d.at
-	d.Reproduced, d.OpsExecs, d.fewest = true, d.Execs, len(d.best.Ops)
-	d.cut()
-	return true
+	return false
 }
 
 // improve goes through the passes and reports whether any found a simpler sequence. Passes that take away much come first; each
@@ -126,19 +139,32 @@ func (d *reduction) start() bool {
 // or is unfit as a Config, and does not fail in the same way.
 func (d *reduction) improve() bool {
 	before := d.best.Hash()
-	d.plainOptions()
-	d.dropLabels(labelKeys, 1)
-	d.dropLabels(labelKinds, 1)
-	d.fewerLarger()
-	d.dropOps()
-	d.gather()
-	d.joinWrites()
-	d.simplerKinds()
-	d.dropPairs()
-	d.simplerArguments()
-	d.fewerKeys()
-	d.simplerOptions()
+	clear(d.round)
+	for i := range passes {
+		d.begin(i)
+		passes[i](d)
+	}
 	return d.best.Hash() != before && !d.ended
+}
+
+// passes in the order of a round. It is a variable that init sets, because a scout, which a pass may need, goes through them too.
+var passes []func(d *reduction)
+
+func init() {
+	passes = []func(d *reduction){
+		(*reduction).plainOptions,
+		func(d *reduction) { d.dropLabels(labelKeys, 1) },
+		func(d *reduction) { d.dropLabels(labelKinds, 1) },
+		(*reduction).fewerLarger,
+		(*reduction).dropOps,
+		(*reduction).gather,
+		(*reduction).joinWrites,
+		(*reduction).simplerKinds,
+		(*reduction).dropPairs,
+		(*reduction).simplerArguments,
+		(*reduction).fewerKeys,
+		(*reduction).simplerOptions,
+	}
 }
 
 // edit returns the draft, equal to best, for a pass to change and try. It is valid until the next edit.
@@ -166,23 +192,49 @@ func (d *reduction) try() bool {
 	return true
 }
 
-// outcome says where s fails as wanted, or notAsWanted. What was run before is not run again.
+// outcome says where s fails as wanted, or notAsWanted. What was judged before is not judged again.
 func (d *reduction) outcome(s *Sequence) int {
 	h := s.Hash()
+	if d.scout != nil {
+		return d.scout.outcome(d, s, h)
+	}
+	d.round[h] = true
 	if at, ok := d.known[h]; ok {
 		return at
 	}
 	if s.Config.Check() != nil || d.spent() {
 		return notAsWanted
 	}
-	at := notAsWanted
-	if f := d.run(s); f == nil || f.Signature != d.Signature {
-		d.byproduct(s, f)
-	} else if d.confirmed(s) {
-		at = f.At
-	}
+	at := d.judge(s)
 	d.known[h] = at
+	if at != notAsWanted {
+		d.surprise()
+	}
 	return at
+}
+
+// judge runs s and says where it fails as wanted, or notAsWanted. With a Rate it does so until it is sure that s fails as often, or
+// that it does not.
+func (d *reduction) judge(s *Sequence) int {
+	at, test := notAsWanted, rateTest{Rate: d.Rate}
+	for {
+		f := d.run(s)
+		wanted := f != nil && f.Signature == d.Signature
+		if wanted {
+			at = f.At
+		} else {
+			d.byproduct(s, f)
+		}
+		switch test.see(wanted) {
+		case rateReached:
+			return at
+		case rateMissed:
+			return notAsWanted
+		}
+		if d.spent() {
+			return notAsWanted
+		}
+	}
 }
 
 // cut takes away what follows the operation that fails.
@@ -198,32 +250,26 @@ func (d *reduction) cut() {
 // run executes s once.
 func (d *reduction) run(s *Sequence) *Failure {
 	d.Execs++
-	return d.Exec.Run(s).Failure
-}
-
-// confirmed runs s again as often as asked for.
-func (d *reduction) confirmed(s *Sequence) bool {
-	for range d.Confirm {
-		if d.spent() {
-			return false
-		}
-		if f := d.run(s); f == nil || f.Signature != d.Signature {
-			return false
-		}
+	if d.ahead != nil {
+		return d.ahead.run(d, s)
 	}
-	return true
+	return d.Exec.Run(s).Failure
 }
 
 // spent reports whether no run is left, and remembers it.
 func (d *reduction) spent() bool {
-	most := d.MaxExecs
-	if most == 0 {
-		most = maxExecsDefault
-	}
-	if d.Execs >= most || d.Stop != nil && d.Stop() {
+	if d.left() <= 0 || d.Stop != nil && d.Stop() {
 		d.ended = true
 	}
 	return d.ended
+}
+
+// left returns how many runs are left.
+func (d *reduction) left() int {
+	if d.MaxExecs == 0 {
+		return maxExecsDefault - d.Execs
+	}
+	return d.MaxExecs - d.Execs
 }
 
 // byproduct keeps s if it fails in a way of its own and is the simplest to do so.

@@ -124,9 +124,9 @@ func TestReductionKeepsToItsRuns(t *testing.T) {
 		s := failing(t, exec, bug.name, rapid.Uint64().Draw(t, "seed"))
 		want := exec.Run(s).Failure.Signature
 		most := rapid.IntRange(1, 120).Draw(t, "runs")
-		confirm := rapid.IntRange(0, 2).Draw(t, "confirm")
+		rate := rapid.SampledFrom([]Rate{{}, {3, 5}, {5, 5}}).Draw(t, "rate")
 		exec.runs = 0
-		small, stats := (&Reducer{Exec: exec, MaxExecs: most, Confirm: confirm}).Reduce(s)
+		small, stats := (&Reducer{Exec: exec, MaxExecs: most, Rate: rate}).Reduce(s)
 		if exec.runs > most || exec.runs != stats.Execs {
 			t.Fatalf("%d runs of %d, counted as %d", exec.runs, most, stats.Execs)
 		}

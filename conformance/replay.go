@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 )
 
@@ -50,7 +51,7 @@ func Replay(suite Suite, s *Sequence, file string, print Print) (out Replayed) {
 			out.Outcome, out.Err = ReplayBroken, err
 		}
 	}()
-	res, steps := g.Explain(s)
+	res, steps := g.explainFlaky(s)
 	out = Replayed{Outcome: ReplayPasses, Failure: res.Failure, Trace: res.Trace, Stats: res.Stats, Err: res.Err}
 	switch {
 	case errors.Is(res.Err, ErrStale):
@@ -62,17 +63,31 @@ func Replay(suite Suite, s *Sequence, file string, print Print) (out Replayed) {
 	case res.Failure == nil:
 		return out
 	}
-	out.Reproduced = confirm(g, s, res.Failure.Signature)
-	out.Flaky = out.Reproduced < confirmRuns
+	rate := confirm(g, s, res.Failure.Signature, confirmRuns)
+	out.Reproduced, out.Flaky = rate.Fails, rate.Fails < rate.Runs
 	out.Outcome = ReplayDiffers
 	if s.Fail != nil && s.Fail.Signature == res.Failure.Signature {
 		out.Outcome = ReplayFails
 	}
 	out.Message = messageText(&message{
-		seq: s, failure: res.Failure, steps: steps, reproduced: reproducedText(out.Reproduced),
+		seq: s, failure: res.Failure, steps: steps, reproduced: rate.String(),
 		files: failureFiles{small: file, full: file}, print: print,
 	})
 	return out
+}
+
+// explainFlaky runs s once, and if its fail line says that it is flaky, until it fails or has had every chance to.
+func (g *guard) explainFlaky(s *Sequence) (res Result, steps []Step) {
+	tries := 1
+	if s.Fail != nil {
+		tries = s.Fail.Rate.patience()
+	}
+	for range tries {
+		if res, steps = g.Explain(s); res.Err != nil || res.Failure != nil {
+			break
+		}
+	}
+	return res, steps
 }
 
 // Minimized is what became of a minimization.
@@ -80,37 +95,65 @@ type Minimized struct {
 	Small   *Sequence // nil: there is nothing smaller to show
 	Figures ReduceFigures
 	First   *Failure // of s; nil: it passes
-	Steady  bool     // it failed each time
+	Rate    Rate     // at which Small fails, if that is flaky; else zero
 	Hung    bool     // a run did not come to its end; the process should end soon
 }
 
-// Minimize makes s smaller while it keeps failing as it does now. Once ctx is done it stops with what it has. A run that takes
-// longer than hangAfter ends everything.
-func Minimize(ctx context.Context, suite Suite, s *Sequence, hangAfter time.Duration) (Minimized, error) {
-	g := newGuard(&suite)
+// Minimize makes s smaller while it keeps failing as it does now, on so many workers; 0: one for each processor. Once ctx is done it stops with what it has. A
+// run that takes longer than hangAfter ends everything.
+func Minimize(ctx context.Context, suite Suite, s *Sequence, workers int, hangAfter time.Duration) (Minimized, error) {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	if suite.WorkersMax > 0 {
+		workers = min(workers, suite.WorkersMax)
+	}
+	guards := make([]*guard, workers)
+	for i := range guards {
+		guards[i] = newGuard(&suite)
+	}
 	var m Minimized
 	var err error
-	if g.watched(hangAfter, func() { m, err = minimize(ctx, g, s) }) {
+	if watched(guards, hangAfter, func() { m, err = minimize(ctx, guards, s) }) {
 		return Minimized{Hung: true}, nil
 	}
-	return m, errors.Join(err, g.Close())
+	for _, g := range guards {
+		err = errors.Join(err, g.Close())
+	}
+	return m, err
 }
 
-func minimize(ctx context.Context, g *guard, s *Sequence) (m Minimized, err error) {
-	res := g.Run(s)
+func minimize(ctx context.Context, guards []*guard, s *Sequence) (m Minimized, err error) {
+	g := guards[0]
+	res, _ := g.explainFlaky(s)
 	m.First = res.Failure
 	if res.Err != nil || res.Failure == nil || g.suite.Reduce == nil {
 		return m, res.Err
 	}
-	if m.Steady = confirm(g, s, res.Failure.Signature) == confirmRuns; !m.Steady {
+	t := ReduceTask{Want: res.Failure.Signature, Stop: func() bool { return ctx.Err() != nil }}
+	for _, g := range guards {
+		t.Execs = append(t.Execs, g)
+	}
+	rate := confirm(g, s, t.Want, confirmRuns)
+	if rate.Fails == 0 {
+		rate = Rate{1, confirmRuns + 1}
+	}
+	if rate.Flaky() {
+		t.Rate = rate
+	}
+	m.Small, m.Figures = g.suite.Reduce(s, t)
+	if !rate.Flaky() {
+		again := g.Run(m.Small)
+		if again.Failure == nil {
+			return Minimized{First: m.First}, errors.New("the minimized sequence no longer fails")
+		}
+		m.Small.Fail = again.Failure.FailLine(len(m.Small.Ops))
 		return m, nil
 	}
-	small, figures := g.suite.Reduce(g, s, res.Failure.Signature, func() bool { return ctx.Err() != nil })
-	again := g.Run(small)
-	if again.Failure == nil {
-		return m, errors.New("the minimized sequence no longer fails")
+	m.Rate = confirm(g, m.Small, t.Want, flakyRuns)
+	if m.Small.Fail == nil || m.Small.Fail.Signature != t.Want { // it never failed again
+		m.Small.Fail = m.First.FailLine(len(m.Small.Ops))
 	}
-	small.Fail = again.Failure.FailLine(len(small.Ops))
-	m.Small, m.Figures = small, figures
+	m.Small.Fail.Rate = m.Rate
 	return m, nil
 }

@@ -132,12 +132,13 @@ type FailureReport struct {
 	SequenceNumber     *uint64 `json:"sequence_number,omitempty"` // the lowest that showed it; absent for a corpus file
 	Occurrences        uint64  `json:"occurrences"`
 	Class              string  `json:"class,omitempty"` // "flaky" when not every repetition showed it
-	Reproduced         string  `json:"reproduced"`      // "5/5"
+	Reproduced         string  `json:"reproduced"`      // "5/5"; of the minimized sequence if it is flaky
 	Ops                int     `json:"ops"`
 	MinimizedOps       int     `json:"minimized_ops"`
 	MinimizedBytes     uint64  `json:"minimized_bytes"` // bytes of values the minimized sequence puts
 	MinimizeRuns       int     `json:"minimize_runs"`
 	MinimizeCPUSeconds float64 `json:"minimize_cpu_seconds"`
+	MinimizeProof      int     `json:"minimize_proof,omitempty"` // simpler candidates tried in vain; absent when not shown to be minimal
 	File               string  `json:"file,omitempty"`
 	Message            string  `json:"message"`
 }

@@ -88,7 +88,7 @@ func TestEveryVerdictHasItsReason(t *testing.T) {
 	}{
 		{name: "held", want: Held},
 		{name: "counterexample", store: &fakeStore{breaks: longPut(200)}, want: Counterexample, reason: "property=EQ op=put field=error"},
-		{name: "flaky", store: &fakeStore{breaks: longPut(200), flaky: true}, want: Counterexample, reason: "flaky, reproduced 3/5"},
+		{name: "flaky", store: &fakeStore{breaks: longPut(200), flaky: true}, want: Counterexample, reason: "flaky, reproduced 10/20"},
 		{name: "drift", store: &fakeStore{drifts: true}, want: Inconclusive, reason: "another trace when run again"},
 		{name: "canary", store: &fakeStore{honest: true}, want: Inconclusive, reason: "canary is silent"},
 		{name: "panic", store: &fakeStore{panics: KindReboot}, want: Counterexample, reason: "site=extent-is-not-mine"},

@@ -28,13 +28,22 @@ type Filler interface {
 	Fill(dst *Sequence, seed uint64)
 }
 
-// ReduceFunc makes a failing sequence smaller while it keeps failing with signature want. It changes nothing of s. stop is asked
-// before each run; once it says so, the smallest so far is returned.
-type ReduceFunc func(e Executor, s *Sequence, want Signature, stop func() bool) (*Sequence, ReduceFigures)
+// ReduceFunc makes a failing sequence smaller while it keeps failing as the task says. It changes nothing of s.
+type ReduceFunc func(s *Sequence, t ReduceTask) (*Sequence, ReduceFigures)
+
+// ReduceTask says what a ReduceFunc works with and what it keeps to.
+type ReduceTask struct {
+	Execs []Executor  // one, or more that may be used at once
+	Want  Signature   // of the failure
+	Rate  Rate        // of a flaky failure; else zero
+	Stop  func() bool // asked before each run; once it says so, the smallest so far is returned
+}
 
 // ReduceFigures says what a reduction cost.
 type ReduceFigures struct {
-	Runs    int
-	CPU     time.Duration
-	Minimal bool // no single step makes the result smaller; false also when nobody looked
+	Runs       int
+	Speculated int // runs beside these, of candidates whose turn never came
+	CPU        time.Duration
+	Minimal    bool // no single step makes the result smaller; false also when nobody looked
+	Proof      int  // of a minimal result: simpler candidates that were tried in vain
 }

@@ -13,6 +13,9 @@ import (
 // confirmRuns is how often a failure is run again; one that does not show each time is flaky, a class of its own.
 const confirmRuns = 5
 
+// flakyRuns is how often the result of minimizing a flaky failure is run to say how flaky it is.
+const flakyRuns = 20
+
 // triageMax is how many failures of one run are reproduced and minimized; the others are only listed. A store that is this
 // broken needs no further examples.
 const triageMax = 20
@@ -46,14 +49,14 @@ func (r *run) triage(ctx context.Context) []FailureReport {
 func (r *run) watchedTriage(ctx context.Context, f *finding) FailureReport {
 	g := newGuard(&r.cfg.Suite)
 	var rep FailureReport
-	if !g.watched(r.cfg.HangAfter, func() { rep = r.investigate(ctx, g, f); g.Close() }) {
+	if !watched([]*guard{g}, r.cfg.HangAfter, func() { rep = r.investigate(ctx, g, f); g.Close() }) {
 		return rep
 	}
 	lost := f.report()
 	lost.Class = "hangs when it is run again"
 	full := r.sequenceOf(f)
 	lost.Ops, lost.MinimizedOps, lost.MinimizedBytes = len(full.Ops), len(full.Ops), putBytes(full)
-	files := r.write(f, full, full, f.failure)
+	files := r.write(f, full, full, f.failure, Rate{})
 	if f.corpus == nil && files.small != "" {
 		lost.File = files.small
 	}
@@ -69,7 +72,7 @@ func (f *finding) report() FailureReport {
 		Property:    f.failure.Property,
 		Signature:   f.failure.Signature.String(),
 		Occurrences: f.occurrences,
-		Reproduced:  reproducedText(0),
+		Reproduced:  Rate{0, confirmRuns}.String(),
 	}
 	if f.corpus != nil {
 		rep.File = f.corpus.Name
@@ -86,26 +89,24 @@ func (r *run) investigate(ctx context.Context, g *guard, f *finding) FailureRepo
 	full := r.sequenceOf(f)
 	rep.Ops, rep.MinimizedOps, rep.MinimizedBytes = len(full.Ops), len(full.Ops), putBytes(full)
 	small := full
-	reproduced := 0
-	if !f.hang {
-		reproduced = confirm(g, full, f.failure.Signature)
-		if reproduced < confirmRuns {
-			rep.Class = "flaky"
-		} else if f.corpus == nil && !r.cfg.NoReduce && r.cfg.Suite.Reduce != nil && ctx.Err() == nil {
-			var figures ReduceFigures
-			small, figures = r.cfg.Suite.Reduce(g, full, f.failure.Signature, func() bool { return ctx.Err() != nil })
-			rep.MinimizeRuns, rep.MinimizeCPUSeconds = figures.Runs, figures.CPU.Seconds()
-			rep.MinimizedOps, rep.MinimizedBytes = len(small.Ops), putBytes(small)
-		}
-	}
-	rep.Reproduced = reproducedText(reproduced)
+	var rate Rate
 	failure, steps := f.failure, []Step(nil)
-	if reproduced == confirmRuns {
-		if again, s := g.Explain(small); again.Failure != nil {
-			failure, steps = again.Failure, s
+	if !f.hang {
+		rate = confirm(g, full, f.failure.Signature, confirmRuns)
+		if rate.Fails < rate.Runs {
+			rep.Class = "flaky"
+		}
+		if rate.Fails > 0 && f.corpus == nil && !r.cfg.NoReduce && r.cfg.Suite.Reduce != nil && ctx.Err() == nil {
+			small, rate = r.reduce(ctx, g, full, f.failure.Signature, rate, &rep)
+		}
+		if again, s := g.steps(small, f.failure.Signature, rate.patience()); again != nil {
+			failure, steps = again, s
+		} else if small.Fail != nil {
+			failure = f.failure.movedTo(small.Fail, len(small.Ops))
 		}
 	}
-	files := r.write(f, full, small, failure)
+	rep.Reproduced = rate.String()
+	files := r.write(f, full, small, failure, rate)
 	if files.small != "" && f.corpus == nil {
 		rep.File = files.small
 	}
@@ -113,6 +114,30 @@ func (r *run) investigate(ctx context.Context, g *guard, f *finding) FailureRepo
 		seq: small, failure: failure, steps: steps, reproduced: rep.Reproduced, files: files, print: r.cfg.Print,
 	})
 	return rep
+}
+
+// reduce minimizes full, which fails at that rate, and returns the result with its own rate.
+func (r *run) reduce(ctx context.Context, g *guard, full *Sequence, want Signature, rate Rate, rep *FailureReport) (*Sequence, Rate) {
+	t := ReduceTask{Execs: []Executor{g}, Want: want, Stop: func() bool { return ctx.Err() != nil }}
+	if rate.Flaky() {
+		t.Rate = rate
+	}
+	small, figures := r.cfg.Suite.Reduce(full, t)
+	rep.MinimizeRuns, rep.MinimizeCPUSeconds, rep.MinimizeProof = figures.Runs, figures.CPU.Seconds(), figures.Proof
+	rep.MinimizedOps, rep.MinimizedBytes = len(small.Ops), putBytes(small)
+	if rate.Flaky() {
+		rate = confirm(g, small, want, flakyRuns)
+	}
+	return small, rate
+}
+
+// movedTo returns f as it shows where a fail line of a sequence with n operations says.
+func (f *Failure) movedTo(line *FailAt, n int) *Failure {
+	moved := *f
+	if moved.At = line.At - 1; line.At == 0 {
+		moved.At = n
+	}
+	return &moved
 }
 
 // sequenceOf returns the sequence that showed f, complete with where it came from.
@@ -131,27 +156,29 @@ func (r *run) sequenceOf(f *finding) *Sequence {
 }
 
 // confirm runs s again and again and returns how often it failed with that signature.
-func confirm(g *guard, s *Sequence, want Signature) (n int) {
-	for range confirmRuns {
+func confirm(g *guard, s *Sequence, want Signature, runs int) Rate {
+	r := Rate{Runs: runs}
+	for range runs {
 		if res := g.Run(s); res.Failure != nil && res.Failure.Signature == want {
-			n++
+			r.Fails++
 		}
 	}
-	return n
+	return r
 }
-
-func reproducedText(n int) string { return fmt.Sprintf("%d/%d", n, confirmRuns) }
 
 // failureFiles are the paths of a failure's sequences; empty where none was written.
 type failureFiles struct{ small, full string }
 
 // write puts the sequences of a failure into the run's directory: also one of the corpus, which may be inside the program.
-func (r *run) write(f *finding, full, small *Sequence, failure *Failure) failureFiles {
+func (r *run) write(f *finding, full, small *Sequence, failure *Failure, rate Rate) failureFiles {
 	if r.cfg.Print.Out == "" {
 		return failureFiles{}
 	}
 	mark := func(s *Sequence, failure *Failure) []byte {
 		s.Fail = failure.FailLine(len(s.Ops))
+		if rate.Flaky() {
+			s.Fail.Rate = rate
+		}
 		return s.AppendText(nil)
 	}
 	fullText := mark(full, f.failure)

@@ -43,10 +43,10 @@ func TestAMinimizationStopsWhenItIsTold(t *testing.T) {
 	f := fakeStore{breaks: longPut(250)}
 	suite := f.suite()
 	ctx, cancel := context.WithCancel(t.Context())
-	suite.Reduce = func(e Executor, s *Sequence, want Signature, stop func() bool) (*Sequence, ReduceFigures) {
-		require.False(t, stop())
+	suite.Reduce = func(s *Sequence, task ReduceTask) (*Sequence, ReduceFigures) {
+		require.False(t, task.Stop())
 		cancel()
-		require.True(t, stop())
+		require.True(t, task.Stop())
 		return s.Clone(), ReduceFigures{Runs: 1}
 	}
 	rep := mustRun(t, ctx, RunConfig{Suite: suite, Seed: 5, Sequences: 300, Workers: 1, FailFast: true})
@@ -57,7 +57,7 @@ func TestAMinimizationStopsWhenItIsTold(t *testing.T) {
 
 func TestMinimizeGivesUpOnWhatHangs(t *testing.T) {
 	f := fakeStore{hangs: KindFlush}
-	m, err := Minimize(t.Context(), f.suite(), &Sequence{Suite: "kv", Config: DefaultConfig(), Ops: []Op{NewOp(KindFlush)}}, 100*time.Millisecond)
+	m, err := Minimize(t.Context(), f.suite(), &Sequence{Suite: "kv", Config: DefaultConfig(), Ops: []Op{NewOp(KindFlush)}}, 1, 100*time.Millisecond)
 	require.NoError(t, err)
 	require.True(t, m.Hung)
 }

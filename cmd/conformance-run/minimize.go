@@ -17,6 +17,7 @@ func minimizeFlags(fs *flag.FlagSet, c *config) {
 	fs.StringVar(&c.output, "output", "", "`FILE` for the result; FILE-min.seq beside the input when left out, - is stdout")
 	c.maxRuns = 5000
 	fs.Var(&c.maxRuns, "max-runs", "`number` of executions to spend")
+	fs.Var(&c.workers, "workers", "`number` of candidates executed at once; the result does not depend on it")
 	fs.DurationVar(&c.hangAfter, "hang-after", time.Minute, "`time` after which a sequence counts as hanging")
 }
 
@@ -48,7 +49,7 @@ func minimizeVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) er
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	suite.Reduce = conformance.ReduceWithin(int(cfg.maxRuns))
-	m, err := conformance.Minimize(ctx, suite, s, cfg.hangAfter)
+	m, err := conformance.Minimize(ctx, suite, s, int(cfg.workers), cfg.hangAfter)
 	switch {
 	case errors.Is(err, conformance.ErrStale):
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
@@ -61,20 +62,14 @@ func minimizeVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) er
 	case m.First == nil:
 		fmt.Fprintf(stderr, "%s: passes, there is nothing to minimize\n", name)
 		return verdict(conformance.Inconclusive)
-	case !m.Steady:
-		fmt.Fprintf(stderr, "%s: fails, but not each time: %s\n", name, m.First.Signature)
-		return verdict(conformance.Inconclusive)
 	}
-	small, figures := m.Small, m.Figures
-	proof := "not shown to be minimal"
-	switch {
-	case figures.Minimal:
-		proof = "no single thing can be taken away"
-	case ctx.Err() != nil:
-		proof = "interrupted"
+	small := m.Small
+	fmt.Fprintf(stderr, "%s: %s\n", name, costText(s, &m))
+	if m.Figures.Minimal {
+		fmt.Fprintf(stderr, "%s: no single thing can be taken away: none of %d simpler sequences fails like this\n", name, m.Figures.Proof)
+	} else {
+		fmt.Fprintf(stderr, "%s: not shown to be minimal: %s\n", name, endText(ctx, &m))
 	}
-	fmt.Fprintf(stderr, "%s: %d -> %d operations in %d executions, %.1f s of processor time; %s\n", name, len(s.Ops), len(small.Ops),
-		figures.Runs, figures.CPU.Seconds(), proof)
 	if err := out.bytes(small.AppendText(nil)); err != nil {
 		return err
 	}
@@ -84,6 +79,27 @@ func minimizeVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) er
 	r := conformance.Replay(suite, small, cfg.output, conformance.Print{Command: commandText(cfg.called), Flags: cfg.diskFlags()})
 	fmt.Fprint(stdout, r.Message)
 	return interrupted(ctx)
+}
+
+// costText says what became of s and what that took.
+func costText(s *conformance.Sequence, m *conformance.Minimized) string {
+	text := fmt.Sprintf("%d -> %d operations in %d executions", len(s.Ops), len(m.Small.Ops), m.Figures.Runs)
+	if m.Figures.Speculated > 0 {
+		text += fmt.Sprintf(" and %d that were not needed", m.Figures.Speculated)
+	}
+	text += fmt.Sprintf(", %.1f s of processor time", m.Figures.CPU.Seconds())
+	if m.Rate.Flaky() {
+		text += fmt.Sprintf("; flaky, %d of %d runs fail", m.Rate.Fails, m.Rate.Runs)
+	}
+	return text
+}
+
+// endText says why a minimization ended before its proof.
+func endText(ctx context.Context, m *conformance.Minimized) string {
+	if ctx.Err() != nil {
+		return "interrupted"
+	}
+	return fmt.Sprintf("all %d executions were used, --max-runs allows more", m.Figures.Runs)
 }
 
 // interrupted returns the verdict of a command that was told to stop, nil if it was not.
