@@ -38,6 +38,8 @@ type config struct {
 	output  string // minimize
 	maxRuns count  // minimize
 	as      string // corpus add
+	goTest  bool   // corpus export
+	pkg     string // corpus export
 	source  string // bugs, corpus
 	seeds   count  // bugs
 	jobs    count  // bugs

@@ -21,12 +21,14 @@ func corpusFlags(fs *flag.FlagSet, c *config) {
 	suiteFlags(fs, c)
 	fs.StringVar(&c.corpus, "corpus", "", "`DIR` of the corpus: the folder corpus of the source tree when left out")
 	fs.StringVar(&c.as, "as", "", "`component/story` to keep the file as")
+	fs.BoolVar(&c.goTest, "go", false, "export as a Go test, to stdout")
+	fs.StringVar(&c.pkg, "package", "corpus_test", "`name` of the package the exported test belongs to")
 }
 
-// corpusVerb lists, extends or checks the corpus.
+// corpusVerb lists, extends or checks the corpus, or makes tests of its files.
 func corpusVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	if len(cfg.args) == 0 {
-		return usagef("list, add FILE or check?")
+		return usagef("list, add FILE, check or export --go FILE?")
 	}
 	what, args := cfg.args[0], cfg.args[1:]
 	switch {
@@ -36,10 +38,12 @@ func corpusVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) erro
 		return corpusAdd(cfg, args[0], stdout)
 	case what == "check" && len(args) == 0:
 		return corpusCheck(ctx, cfg, stdout)
-	case what == "list" || what == "add" || what == "check":
+	case what == "export" && len(args) > 0:
+		return corpusExport(cfg, stdout)
+	case what == "list" || what == "add" || what == "check" || what == "export":
 		return usagef("corpus %s: %d files are named", what, len(args))
 	}
-	return usagef("corpus%s", didYouMean(what, []string{"list", "add", "check"}, ""))
+	return usagef("corpus%s", didYouMean(what, []string{"list", "add", "check", "export"}, ""))
 }
 
 func corpusList(cfg *config, stdout io.Writer) error {

@@ -27,7 +27,7 @@ var verbs = []verb{
 	{"minimize", "FILE", "make a failing sequence as small as it gets", minimizeFlags, minimizeVerb},
 	{"explain", "FILE", "execute a kept sequence and show what changes inside the store at each step", suiteFlags, explainVerb},
 	{"bugs", "[ID...]", "seed known bugs, one at a time, and see that each is found", bugsFlags, bugsVerb},
-	{"corpus", "list|add FILE|check", "keep minimized sequences that every run replays first", corpusFlags, corpusVerb},
+	{"corpus", "list|add FILE|check|export FILE...", "keep minimized sequences that every run replays first", corpusFlags, corpusVerb},
 	{"bench", "harness|kv|generator|open|memory", "measure rates, beside the figures that make them honest; times of opening; memory", benchFlags, benchVerb},
 	{"version", "", "say which program this is", versionFlags, versionVerb},
 }
