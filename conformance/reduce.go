@@ -153,7 +153,7 @@ var passes []func(d *reduction)
 func init() {
 	passes = []func(d *reduction){
 		(*reduction).plainOptions,
-		func(d *reduction) { d.dropLabels(labelKeys, 1) },
+		func(d *reduction) { d.dropLabels(labelKeys, max(1, len(keysOf(d.best))/manyOps)) },
 		func(d *reduction) { d.dropLabels(labelKinds, 1) },
 		(*reduction).fewerLarger,
 		(*reduction).dropOps,

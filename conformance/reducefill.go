@@ -6,11 +6,10 @@ package conformance
 
 // fillBefore tries whether all that matters of the sequence's beginning is where in an extent it leaves the log: it replaces all
 // but the last operations by a few long values that bring the log to one of sixteen places. It is for failures at the end of an
-// extent, of which no operation can be taken away without moving all that follow. Sequences of at most enough operations are
-// left alone.
-func (d *reduction) fillBefore(enough int) {
+// extent, of which no operation can be taken away without moving all that follow. Sequences of few operations are left alone.
+func (d *reduction) fillBefore() {
 	const places = 16
-	for last := 4; last <= len(d.best.Ops)/2 && len(d.best.Ops) > enough; last *= 2 {
+	for last := 4; last <= len(d.best.Ops)/2 && len(d.best.Ops) > manyOps; last *= 2 {
 		for place := range uint32(places) {
 			if d.fillTo((place+1)*d.best.Config.Get(OptExtent)*d.best.Config.Get(OptBlock)/places, last) {
 				return

@@ -75,12 +75,11 @@ func (d *reduction) dropRange(labels []int, from, to int) bool {
 func (d *reduction) dropOps() {
 	d.dropLabels(labelOps, 4)
 	d.gather()
-	d.fillBefore(4 * manyOps)
 	d.dropLabels(labelOps, 1)
 	for d.dropEach() {
 	}
 	d.mergeWrites()
-	d.fillBefore(manyOps)
+	d.fillBefore()
 	d.stepInstead()
 }
 
