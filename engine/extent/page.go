@@ -137,7 +137,7 @@ func decodePageHeader(b []byte, off int64) (h pageHeader, err error) {
 	}
 	h = pageHeader{b[6], le.Uint32(b[8:]), le.Uint32(b[12:]), le.Uint32(b[16:]), le.Uint32(b[20:]), le.Uint64(b[24:]), le.Uint64(b[32:]), le.Uint32(b[40:])}
 	if h.slot >= slots || h.page >= h.pages || h.pageBytes < pageHeaderBytes || h.pageBytes > 1<<20 ||
-		h.body > h.pageBytes-pageHeaderBytes || h.stride > 1<<maxStrideBits ||
+		h.body > h.pageBytes-pageHeaderBytes || h.stride > 1<<maxStrideBits || h.version == 0 || h.version > numberMax ||
 		uint64(h.pages)*uint64(h.pageBytes) > h.stride {
 		return h, &fault.Corrupt{Offset: off, Check: "superblock header fields"}
 	}

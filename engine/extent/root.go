@@ -3,6 +3,7 @@ package extent
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine/fault"
 )
@@ -50,6 +51,7 @@ const (
 	logExtentBytes = 20 // extent 4 | generation 8 | first 8
 	entryBytes     = 16 // owner 1 | zero 3 | pointer 4 | generation 8
 	flagPowerSafe  = 1
+	numberMax      = 1 << 62 // of an epoch, a unit, a mutation, a version: no disk lives to see it, and counting on overflows nothing
 )
 
 var (
@@ -129,7 +131,7 @@ func (r *Root) decode(b []byte) ([]byte, error) {
 	if uint64(n)*logExtentBytes > uint64(len(b)) {
 		return nil, rootError("root log list")
 	}
-	r.Log = r.Log[:0]
+	r.Log = slices.Grow(r.Log[:0], int(n))
 	for range n {
 		r.Log = append(r.Log, LogExtent{ID(le.Uint32(b)), Generation(le.Uint64(b[4:])), le.Uint64(b[12:])})
 		b = b[logExtentBytes:]
@@ -140,6 +142,14 @@ func (r *Root) decode(b []byte) ([]byte, error) {
 // validate checks what the geometry says about the places a root names.
 func (r *Root) validate() error {
 	g := &r.Geometry
+	for _, n := range [...]uint64{r.Epoch, r.Resume, r.Replay.Number, r.NextMutation} {
+		if n == 0 || n > numberMax {
+			return rootError("root numbers")
+		}
+	}
+	if r.DurableThrough > numberMax {
+		return rootError("root numbers")
+	}
 	listed := false
 	for _, l := range r.Log {
 		if uint32(l.Extent) >= g.Extents || l.Extent == 0 {

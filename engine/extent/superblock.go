@@ -1,6 +1,7 @@
 package extent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -112,7 +113,14 @@ func (t *Table) Load(d disk.Disk, io *iosched.Sched, b *disk.Buffers) error {
 	if err := r.Geometry.Fits(l.info); err != nil {
 		return err
 	}
-	t.shape(io, b, &r.Geometry, layoutOf(&r.Geometry, &first))
+	shape, err := layoutOf(&r.Geometry, &first)
+	if err != nil {
+		return err
+	}
+	if err := l.present(&shape); err != nil {
+		return err
+	}
+	t.shape(io, b, &r.Geometry, shape)
 	t.Root = r
 	t.pages[0].version, t.pages[0].held = root.version, root.held
 	for i := range t.pages {
@@ -125,8 +133,11 @@ func (t *Table) Load(d disk.Disk, io *iosched.Sched, b *disk.Buffers) error {
 			return err
 		}
 	}
+	if err := t.validate(); err != nil {
+		return err
+	}
 	t.distrust()
-	return t.validate()
+	return nil
 }
 
 // distrust makes the update that Open writes the first one relied on: what was read may stand in one slot only. Pages whose
@@ -148,24 +159,38 @@ func (t *Table) distrust() {
 	}
 }
 
-// layoutOf rebuilds the layout from the geometry and what a header says of pages.
-func layoutOf(g *Geometry, h *pageHeader) layout {
-	inFirst := uint32(0)
+// layoutOf rebuilds the layout from the geometry and what a header says of pages, and makes sure that updates will go where
+// the pages were found.
+func layoutOf(g *Geometry, h *pageHeader) (layout, error) {
+	inFirst, pages := uint32(0), uint64(1)
 	if h.pages == 1 {
 		inFirst = g.Extents
 	}
-	return newPages(g, h.pages, h.pageBytes, inFirst)
+	l := newPages(g, h.pages, h.pageBytes, inFirst)
+	if h.pages > 1 && l.perPage > 0 {
+		pages += (uint64(g.Extents) + uint64(l.perPage) - 1) / uint64(l.perPage)
+	}
+	switch {
+	case uint64(h.pages) != pages, l.stride != h.stride, h.pageBytes%g.Physical != 0,
+		uint64(h.pageBytes) < pageHeaderBytes+rootFixed+uint64(inFirst)*entryBytes, l.reserved+MinExtents-1 > g.Extents:
+		return l, rootError("superblock shape")
+	}
+	return l, nil
 }
 
 func (t *Table) decodeEntries(i uint32, b []byte) error {
 	from, to := t.layout.entries(i, uint32(len(t.entries)))
 	if uint64(len(b)) != uint64(to-from)*entryBytes {
-		return rootError("extent table length")
+		return t.corrupt(i, "extent table length")
 	}
+	g := &t.Root.Geometry
 	for x := from; x < to; x++ {
 		e := Entry{Owner: Owner(b[0]), Pointer: le.Uint32(b[4:]), Generation: Generation(le.Uint64(b[8:]))}
-		if e.Owner >= OwnerCount || e.Pointer > t.Root.Geometry.ExtentBytes || e.Generation == 0 {
-			return rootError("extent table entry")
+		if e.Owner >= OwnerCount || e.Pointer > g.ExtentBytes || e.Pointer%g.Physical != 0 || e.Generation == 0 {
+			return t.corrupt(i, "extent table entry")
+		}
+		if (e.Owner == Superblock) != (x < t.layout.reserved) {
+			return t.corrupt(i, "extents of the superblock")
 		}
 		t.owned[e.Owner]++
 		t.entries[x] = e
@@ -174,12 +199,23 @@ func (t *Table) decodeEntries(i uint32, b []byte) error {
 	return nil
 }
 
-// validate checks that table and root agree on the log.
+// corrupt is the error of a failed check of page i, at the place of the slot that was read.
+func (t *Table) corrupt(i uint32, check string) error {
+	p := &t.pages[i]
+	return &fault.Corrupt{Offset: t.layout.offset(i, max(0, slices.Index(p.held[:], p.version))), Check: check}
+}
+
+// validate checks that table and root agree on the log, and that the log runs through no extent twice.
 func (t *Table) validate() error {
 	for _, l := range t.Root.Log {
-		if e := t.entries[l.Extent]; e.Owner != Log || e.Generation != l.Generation {
-			return rootError("owner of a log extent")
+		e := &t.entries[l.Extent]
+		if e.Owner != Log || e.Generation != l.Generation {
+			return t.corrupt(0, "owner of a log extent")
 		}
+		if e.since != 0 {
+			return t.corrupt(0, "a log extent listed twice")
+		}
+		e.since = 1 // a mark, until distrust puts the number of a change there
 	}
 	return nil
 }
@@ -242,16 +278,46 @@ func (l *loader) header(off int64) (pageHeader, error) {
 	if err := l.disk.Read(b, off); err != nil {
 		return pageHeader{}, &fault.IO{Op: "read", Offset: off, Err: err}
 	}
-	return decodePageHeader(b, off)
+	h, err := decodePageHeader(b, off)
+	if err == nil && !l.fits(&h) {
+		err = &fault.Corrupt{Offset: off, Check: "superblock shape"}
+	}
+	return h, err
+}
+
+// fits reports whether pages as h describes them can be read from the disk. What is read into memory is so bounded by the disk.
+func (l *loader) fits(h *pageHeader) bool {
+	logical := uint64(l.info.LogicalBlock)
+	return h.stride%logical == 0 && uint64(h.pageBytes)%logical == 0 &&
+		(slots-1)*h.stride+uint64(h.pages)*uint64(h.pageBytes) <= uint64(l.info.Size)
+}
+
+// present makes sure that every page has a slot with a header, before a table is made for the extents that they should hold. A
+// small one is made without asking.
+func (l *loader) present(shape *layout) (bad error) {
+	const small = 16 << 10
+	if uint64(shape.pages)*uint64(shape.pageBytes) <= small {
+		return nil
+	}
+	for i := uint32(1); i < shape.pages; i++ {
+		found := false
+		for slot := 0; slot < slots && !found; slot++ {
+			var h pageHeader
+			if h, bad = l.header(shape.offset(i, slot)); bad == nil {
+				found = h.page == i
+			}
+		}
+		if !found {
+			return cmp.Or(bad, rootError("superblock shape"))
+		}
+	}
+	return nil
 }
 
 // newest reads the slots of page i into p.held and returns the body of the newest valid one, valid until the next call.
 func (l *loader) newest(i uint32, p *page) (newest []byte, bad error) {
 	for slot := range slots {
 		off := int64(uint64(slot)*l.like.stride + uint64(i)*uint64(l.like.pageBytes))
-		if off+int64(l.like.pageBytes) > l.info.Size {
-			continue
-		}
 		h, body, err := l.slot(i, off)
 		if err != nil {
 			bad = err
