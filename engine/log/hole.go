@@ -53,7 +53,7 @@ func (s *scan) region(from position, fn func(index int, off, size uint32) (bool,
 
 // ask puts a question about unit headers to every block of the region.
 func (s *scan) ask(from position, yes func(h header) bool) (bool, error) {
-	scratch := s.buffers.Get(int(max(s.geo.Physical, min(2*s.geo.WindowBytes, 1<<18))))
+	scratch := s.buffers.Get(int(max(s.geo.Physical, min(2*s.geo.WindowBytes, s.geo.ExtentBytes, 1<<18))))
 	defer s.buffers.Put(scratch)
 	return s.region(from, func(index int, off, size uint32) (bool, error) {
 		base := s.geo.Base(s.list(index).Extent)
