@@ -63,14 +63,14 @@ func (b block) id(i int) *chunk.ShardID {
 	return (*chunk.ShardID)(b[blockHeaderBytes+i*entryBytes:])
 }
 
-// decode fills e with the i-th entry.
-func (b block) decode(i int, e *Entry, at chunk.Place) error {
+// decode fills e with the i-th entry. at is the place of the table, s its shape.
+func (b block) decode(i int, e *Entry, s *Shape, at chunk.Place) error {
 	o := b[blockHeaderBytes+i*entryBytes:]
 	e.ID = chunk.ShardID(o[:entryIDBytes])
 	e.Mutation = le.Uint64(o[16:])
 	e.Locator = extent.DecodeLocator(o[24:])
 	e.Kind = EntryKind(o[44])
-	if e.Kind == 0 || e.Kind >= entryKindCount || e.Kind.hasLocator() == e.Locator.IsZero() {
+	if e.Kind == 0 || e.Kind >= entryKindCount || e.Kind.hasLocator() == e.Locator.IsZero() || uint32(e.Locator.Extent) >= s.Extents {
 		return at.Corrupt("index entry")
 	}
 	return nil

@@ -73,7 +73,7 @@ func (c *runCursor) settle() error {
 			return err
 		}
 	}
-	if err := c.here.decode(c.at, &c.entry, c.run.Tables[c.table].Locator.Place()); err != nil {
+	if err := c.here.decode(c.at, &c.entry, c.shape, c.run.Tables[c.table].Locator.Place()); err != nil {
 		return err
 	}
 	c.valid = true

@@ -168,28 +168,46 @@ func (m *Metadata) Decode(b []byte, g *extent.Geometry, at chunk.Place) error {
 		return at.Corrupt("metadata length")
 	}
 	b = b[metadataFixed:]
-	for range tables {
-		if !m.decodeTable(b, g) {
+	s := ShapeOf(g, 0, 0)
+	records, live := b[:tables*tableRecordBytes], b[tables*tableRecordBytes:]
+	for len(records) > 0 {
+		if !m.decodeTable(records, &s) {
 			return at.Corrupt("metadata table")
 		}
-		b = b[tableRecordBytes:]
+		records = records[tableRecordBytes:]
 	}
-	for range extents {
-		x := le.Uint32(b)
-		if x >= g.Extents {
-			return at.Corrupt("metadata live bytes")
-		}
-		m.Live[x] = le.Uint32(b[4:])
-		b = b[liveRecordBytes:]
+	if !m.decodeLive(live) {
+		return at.Corrupt("metadata live bytes")
 	}
 	return nil
 }
 
-// decodeTable adds a table to its run, and reports whether it may stand there.
-func (m *Metadata) decodeTable(b []byte, g *extent.Geometry) bool {
+// decodeLive fills the live bytes, which come in order of extent, and reports whether they cover the tables, which they count.
+func (m *Metadata) decodeLive(b []byte) bool {
+	next := uint32(0)
+	for ; len(b) > 0; b = b[liveRecordBytes:] {
+		x, n := le.Uint32(b), le.Uint32(b[4:])
+		if x < next || int64(x) >= int64(len(m.Live)) || n == 0 {
+			return false
+		}
+		m.Live[x], next = n, x+1
+	}
+	for r := range m.Runs() {
+		for i := range r.Tables {
+			l := r.Tables[i].Locator
+			if m.Live[l.Extent] < l.Length {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// decodeTable adds the table of the first record of b to its run, and reports whether it may stand there.
+func (m *Metadata) decodeTable(b []byte, s *Shape) bool {
 	t := Table{Locator: extent.DecodeLocator(b), Blocks: le.Uint32(b[20:]), Entries: le.Uint32(b[24:]), Filters: le.Uint32(b[28:]), First: chunk.ShardID(b[36:]), Last: chunk.ShardID(b[52:])}
 	level, run := int(le.Uint16(b[32:])), int(le.Uint16(b[34:]))
-	if !t.plausible(g) || level > maxLevels {
+	if !t.plausible(s) || level > maxLevels {
 		return false
 	}
 	runs, i := &m.Zero, run
@@ -203,11 +221,23 @@ func (m *Metadata) decodeTable(b []byte, g *extent.Geometry) bool {
 		*runs = appendRun(*runs)
 	}
 	r := &(*runs)[i]
+	if len(r.Tables) == 0 {
+		r.Tables = slices.Grow(r.Tables, sameRun(b))
+	}
 	if n := len(r.Tables); n > 0 && Compare(&r.Tables[n-1].Last, &t.First) >= 0 {
 		return false
 	}
 	r.Tables = append(r.Tables, t)
 	return true
+}
+
+// sameRun returns how many of the records that b begins with are of one run.
+func sameRun(b []byte) int {
+	n := 1
+	for at := tableRecordBytes; at < len(b) && le.Uint32(b[at+32:]) == le.Uint32(b[32:]); at += tableRecordBytes {
+		n++
+	}
+	return n
 }
 
 // appendRun appends an empty run, in memory that was used before if there is some.
@@ -219,11 +249,10 @@ func appendRun(runs []Run) []Run {
 }
 
 // plausible reports whether the sizes of t fit each other and the geometry.
-func (t *Table) plausible(g *extent.Geometry) bool {
-	s := ShapeOf(g, 0, 0)
+func (t *Table) plausible(s *Shape) bool {
 	l := t.Locator
 	per := uint32(PerBlock(s.PageBytes))
-	return uint32(l.Extent) < g.Extents && l.End() <= uint64(g.ExtentBytes) && t.Blocks > 0 && t.Blocks <= g.ExtentBytes/g.PageBytes &&
+	return uint32(l.Extent) < s.Extents && l.End() <= uint64(s.ExtentBytes) && t.Blocks > 0 && t.Blocks <= s.ExtentBytes/s.PageBytes &&
 		t.Entries > (t.Blocks-1)*per && t.Entries <= t.Blocks*per && t.Filters <= t.Blocks &&
 		int(l.Length) == chunk.FrameBytes(s.payloadBytes(t.Blocks, t.Filters)) && Compare(&t.First, &t.Last) <= 0
 }

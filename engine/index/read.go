@@ -62,7 +62,7 @@ func (r reader) find(run *Run, s *Shape, page []byte, id *chunk.ShardID, e *Entr
 	if at == b.len() || *b.id(at) != *id {
 		return false, nil
 	}
-	return true, b.decode(at, e, t.Locator.Place())
+	return true, b.decode(at, e, s, t.Locator.Place())
 }
 
 // mayHold asks the filter that covers block n. A filter that cannot be read is no answer: the block is asked.

@@ -33,12 +33,13 @@ type Shape struct {
 	TablePages  uint32 // blocks of a table, as wanted
 	FitPages    uint32 // blocks of a table, at most. TablePages <= FitPages
 	FilterBits  uint32 // bits a key in filters; 0: no filters
+	Extents     uint32 // of the disk: an entry names one of them
 }
 
 // ShapeOf returns the shape of tables in that geometry. tablePages says how many blocks a table shall have, 0 is as many as fit;
 // filterBits how many bits a key its filters have, 0 is no filters.
 func ShapeOf(g *extent.Geometry, tablePages, filterBits int) Shape {
-	s := Shape{ExtentBytes: g.ExtentBytes, Logical: g.Logical, Physical: g.Physical, PageBytes: g.PageBytes, FilterBits: uint32(filterBits)}
+	s := Shape{ExtentBytes: g.ExtentBytes, Logical: g.Logical, Physical: g.Physical, PageBytes: g.PageBytes, FilterBits: uint32(filterBits), Extents: g.Extents}
 	limit := int(min(s.ExtentBytes, maxTable))
 	s.FitPages = uint32(max(0, sort.Search(limit/int(s.PageBytes)+1, func(n int) bool { return s.tableBytes(uint32(n)) > limit })-1))
 	s.TablePages = s.FitPages
@@ -67,7 +68,7 @@ func (s *Shape) pagesAt(blocks uint32) uint32 {
 
 // payloadBytes returns the payload of a table of that many blocks and filters.
 func (s *Shape) payloadBytes(blocks, filters uint32) int {
-	return int(s.pagesAt(blocks)-chunk.HeaderBytes) + int((filters+blocks)*s.PageBytes) + int(fenceBytes(blocks))
+	return int(s.pagesAt(blocks)-chunk.HeaderBytes) + (int(filters)+int(blocks))*int(s.PageBytes) + int(fenceBytes(blocks))
 }
 
 // MaxEntries returns how many entries a table shall have at most; FitEntries how many fit one.
@@ -167,10 +168,17 @@ func (t *Table) readFences(r reader, s *Shape, off int) error {
 	if le.Uint32(b) != t.Blocks || le.Uint32(b[4:]) != t.Entries || le.Uint32(b[8:]) != s.PageBytes || le.Uint32(b[12:]) != t.Filters {
 		return at.Corrupt("index fences fields")
 	}
-	t.fences = make([]chunk.ShardID, t.Blocks)
-	for i := range t.fences {
-		t.fences[i] = chunk.ShardID(b[16+i*idBytes:])
+	fences := make([]chunk.ShardID, t.Blocks)
+	for i := range fences {
+		fences[i] = chunk.ShardID(b[16+i*idBytes:])
+		if i > 0 && Compare(&fences[i-1], &fences[i]) >= 0 {
+			return at.Corrupt("index fences order")
+		}
 	}
+	if fences[0] != t.First || chunk.ShardID(b[n-idBytes:n]) != t.Last {
+		return at.Corrupt("index fences range")
+	}
+	t.fences = fences
 	return nil
 }
 
