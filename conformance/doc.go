@@ -11,7 +11,7 @@
 // There is a suite for the whole store, kv, and one for each of its floors: extent, chunk and index. Each has kinds of operations,
 // a profile that draws them and an executor; the profile all is a mix of the others.
 //
-// Read in this order: op, kind, kindtable, config (what a test case is), optext (its text), profile, profiles, gen and mix (where
+// Read in this order: op, kind, kindtable, config (what a test case is), optext (its text), profile, profiles, gen, mix and fuzz (where
 // it comes from), target, course, kv and kvspace (what executes it), extent, chunk and index (the same for the floors), property
 // and space (what must hold), reduce (how it becomes small), runner, worker, judge and cells (how many make a verdict), report,
 // message and explain (what is said about it). Package bugs tests the tester.
