@@ -162,6 +162,36 @@ func FuzzUnitHeader(f *testing.F) {
 	})
 }
 
+// FuzzEachFrame goes through a unit whose checksums hold and whose contents are anything: its frames are read, or refused with a *fault.Corrupt.
+func FuzzEachFrame(f *testing.F) {
+	_, u := sampleUnit()
+	f.Add(u[HeaderBytes:], uint16(2), uint16(1))
+	f.Add(u[HeaderBytes:], uint16(3), uint16(0))
+	f.Add([]byte{}, uint16(1), uint16(0))
+	f.Add(make([]byte, 200), uint16(9), uint16(7))
+	f.Fuzz(func(t *testing.T, body []byte, frames, dirFrames uint16) {
+		if len(body) > int(geometry.ExtentBytes) {
+			return
+		}
+		u := append(make([]byte, HeaderBytes), body...)
+		u = append(u, make([]byte, -len(u)&(blockBytes-1))...)
+		h := header{frames: frames, dirFrames: dirFrames, place: chunk.Place{Extent: 3, Generation: 1}, epoch: 1, number: 1}
+		h.seal(u)
+		h, ok := decodeHeader(u, h.place, &geometry)
+		if !ok {
+			return
+		}
+		require.Len(t, h.directory(u), int(dirFrames)*DirectoryBytes)
+		err := h.eachFrame(u, func(f *chunk.Header, loc chunk.Locator, b []byte) error {
+			require.Len(t, b, chunk.FrameBytes(int(f.Length)))
+			return nil
+		})
+		if err != nil {
+			requireCorrupt(t, err)
+		}
+	})
+}
+
 // Units that lie about lengths and counts take no more memory than the extent they lie in.
 func TestRecoveryTakesMemoryForWhatIsThere(t *testing.T) {
 	for _, tt := range []struct {

@@ -6,7 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shardproof/shardproof/engine/chunk"
-	"github.com/shardproof/shardproof/engine/fault"
 )
 
 var here = chunk.Place{Extent: 3, Generation: 1 << 40, Offset: 128}
@@ -73,35 +72,4 @@ func TestUnitBelongsToItsPlace(t *testing.T) {
 		_, ok := decodeHeader(u, at, &geometry)
 		require.False(t, ok, name)
 	}
-}
-
-// A unit whose checksums hold and whose contents are anything: its frames are read, or refused with a *fault.Corrupt.
-func FuzzEachFrame(f *testing.F) {
-	_, u := sampleUnit()
-	f.Add(u[HeaderBytes:], uint16(2), uint16(1))
-	f.Add(u[HeaderBytes:], uint16(3), uint16(0))
-	f.Add([]byte{}, uint16(1), uint16(0))
-	f.Add(make([]byte, 200), uint16(9), uint16(7))
-	f.Fuzz(func(t *testing.T, body []byte, frames, dirFrames uint16) {
-		if len(body) > int(geometry.ExtentBytes) {
-			return
-		}
-		u := append(make([]byte, HeaderBytes), body...)
-		u = append(u, make([]byte, -len(u)&(blockBytes-1))...)
-		h := header{frames: frames, dirFrames: dirFrames, place: chunk.Place{Extent: 3, Generation: 1}, epoch: 1, number: 1}
-		h.seal(u)
-		h, ok := decodeHeader(u, h.place, &geometry)
-		if !ok {
-			return
-		}
-		require.Len(t, h.directory(u), int(dirFrames)*DirectoryBytes)
-		err := h.eachFrame(u, func(f *chunk.Header, loc chunk.Locator, b []byte) error {
-			require.Len(t, b, chunk.FrameBytes(int(f.Length)))
-			return nil
-		})
-		if err != nil {
-			var corrupt *fault.Corrupt
-			require.ErrorAs(t, err, &corrupt)
-		}
-	})
 }
