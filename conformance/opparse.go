@@ -16,6 +16,7 @@ const (
 	commentsMax  = 256
 	keysMax      = 1024
 	originMax    = 1024 // bytes
+	opBytesMin   = 4    // of the shortest line of an operation
 )
 
 // SyntaxError says where a text stops being a sequence. Parse returns no other error.
@@ -73,7 +74,7 @@ func (p *parser) file() error {
 	if len(p.text) > TextBytesMax {
 		return &SyntaxError{1, 1, fmt.Sprintf("%d bytes; a sequence has at most %d", len(p.text), TextBytesMax)}
 	}
-	p.seq.Ops = make([]Op, 0, min(OpsMax, bytes.Count(p.text, []byte{'\n'})+1))
+	p.seq.Ops = make([]Op, 0, min(OpsMax, bytes.Count(p.text, []byte{'\n'})+1, len(p.text)/opBytesMin+1))
 	for len(p.text) > 0 {
 		if err := p.nextLine(); err != nil {
 			return err

@@ -285,18 +285,6 @@ func TestEveryFlippedByteParsesOrIsRefused(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
-	f.Add([]byte(sample))
-	f.Add([]byte(head))
-	for _, text := range samples {
-		f.Add([]byte(text))
-	}
-	f.Add([]byte(head + "put k1 len=3p+1\nget k1"))
-	f.Add([]byte("conformance-seq 1\r\nsuite kv opset 1\r\nsync # \t\r\n"))
-	f.Add([]byte(head + "key k1 \"#\\\"\"\nfail property=\"a b\" at=end\n"))
-	f.Fuzz(func(t *testing.T, text []byte) { conformance.CheckTextLaws(t, text) })
-}
-
 func TestScaleKeepsPageTerms(t *testing.T) {
 	s := mustParse(t, head+"put k0 len=3p-1\nput k1 len=40\nlist limit=40\n")
 	s.Scale(4096)
