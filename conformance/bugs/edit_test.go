@@ -2,7 +2,6 @@ package bugs
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,26 +151,4 @@ func TestEverySeededBugApplies(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	f.Add(sample)
-	f.Add("conformance-edit 1\nfind\n")
-	f.Add("conformance-edit 1\nid a\nproperty EQ\nprofile kv\nnote n\nfile f\nfind\n|\nreplace\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		e, err := Parse(text)
-		if err != nil {
-			if !errors.As(err, new(*SyntaxError)) {
-				t.Fatalf("%T is not a *SyntaxError", err)
-			}
-			return
-		}
-		again, err := Parse(e.Text())
-		if err != nil {
-			t.Fatalf("the printed edit cannot be read: %v\n%s", err, e.Text())
-		}
-		if got, want := again.Text(), e.Text(); got != want {
-			t.Fatalf("printed twice:\n%s\n%s", want, got)
-		}
-	})
 }

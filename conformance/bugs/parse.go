@@ -31,8 +31,14 @@ import (
 // the first file, each once, note as often as needed. Anything else is an error.
 const magic = "conformance-edit 1"
 
-// Bounds, so that reading an edit takes bounded memory.
-const textBytesMax = 1 << 20
+// Bounds, so that reading an edit takes at most four times its bytes and 64 KiB of memory.
+const (
+	textBytesMax  = 1 << 20
+	fieldBytesMax = 1024
+	notesMax      = 64
+	filesMax      = 64
+	changesMax    = 256 // of a file
+)
 
 // SyntaxError says where a text stops being an edit. Parse returns no other error.
 type SyntaxError struct {
@@ -50,20 +56,19 @@ func Parse(text string) (*Edit, error) {
 	if len(text) > textBytesMax {
 		return nil, &SyntaxError{1, 1, fmt.Sprintf("the file is longer than %d bytes", textBytesMax)}
 	}
-	p := &parser{seen: map[string]bool{}}
-	if text != "" {
-		p.lines = strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	}
+	p := &parser{rest: text, seen: map[string]bool{}}
 	if err := p.edit(); err != nil {
 		return nil, err
 	}
+	p.out.Note = strings.Join(p.notes, "\n")
 	return &p.out, nil
 }
 
 type parser struct {
-	lines []string
-	next  int // index of the next line; the current one is next-1
+	rest  string // from the next line on
+	next  int    // number of the current line, from 1
 	out   Edit
+	notes []string
 	seen  map[string]bool
 }
 
@@ -90,10 +95,12 @@ func (p *parser) edit() error {
 
 func (p *parser) line() (string, bool) {
 	p.next++
-	if p.next > len(p.lines) {
+	if p.rest == "" {
 		return "", false
 	}
-	return p.lines[p.next-1], true
+	line, rest, _ := strings.Cut(p.rest, "\n")
+	p.rest = rest
+	return line, true
 }
 
 func (p *parser) errorf(column int, format string, args ...any) error {
@@ -134,6 +141,10 @@ func (p *parser) field(name, value string, column int) error {
 		return p.errorf(1, "%s stands before the first file", name)
 	case value == "" || value != strings.TrimSpace(value):
 		return p.errorf(column, "%s needs a value, without blanks around it", name)
+	case len(value) > fieldBytesMax:
+		return p.errorf(column, "%s has more than %d bytes", name, fieldBytesMax)
+	case len(p.notes) >= notesMax && name == "note":
+		return p.errorf(1, "more than %d lines of notes", notesMax)
 	case p.seen[name] && name != "note":
 		return p.errorf(1, "%s is given twice", name)
 	}
@@ -155,10 +166,7 @@ func (p *parser) field(name, value string, column int) error {
 	case "profile":
 		p.out.Profile = value
 	case "note":
-		if p.out.Note != "" {
-			p.out.Note += "\n"
-		}
-		p.out.Note += value
+		p.notes = append(p.notes, value)
 	}
 	return nil
 }
@@ -168,6 +176,9 @@ func (p *parser) file(name string, column int) error {
 	if name == "" || path.Clean(name) != name || path.IsAbs(name) || strings.HasPrefix(name, "../") || name == ".." ||
 		strings.ContainsAny(name, " \\\t\r:") {
 		return p.errorf(column, "a file is a path below the root of the module, with slashes")
+	}
+	if len(p.out.Files) >= filesMax {
+		return p.errorf(1, "more than %d files", filesMax)
 	}
 	for i := range p.out.Files {
 		if p.out.Files[i].Path == name {
@@ -198,17 +209,26 @@ func (p *parser) change() error {
 		return p.errorf(1, "find and replace are the same")
 	}
 	f := &p.out.Files[len(p.out.Files)-1]
+	if len(f.Changes) >= changesMax {
+		return p.errorf(1, "more than %d changes of %s", changesMax, f.Path)
+	}
 	f.Changes = append(f.Changes, c)
 	return nil
 }
 
 // body reads lines that begin with a bar.
 func (p *parser) body() string {
+	end := 0
+	for strings.HasPrefix(p.rest[end:], "|") {
+		line, _, _ := strings.Cut(p.rest[end:], "\n")
+		end = min(end+len(line)+1, len(p.rest))
+	}
 	var b strings.Builder
-	for p.next < len(p.lines) && strings.HasPrefix(p.lines[p.next], "|") {
-		b.WriteString(p.lines[p.next][1:])
+	b.Grow(end + 1)
+	for end = len(p.rest) - end; len(p.rest) > end; {
+		line, _ := p.line()
+		b.WriteString(line[1:])
 		b.WriteByte('\n')
-		p.next++
 	}
 	return b.String()
 }
