@@ -82,11 +82,12 @@ func (s *Store) keepReserve(full bool) {
 func (s *Store) mustMerge(full bool) bool {
 	shards, tombstones := s.tree.FlushingEntries()
 	r := s.reserve(tombstones)
-	if r.merge-r.metadata < mostMerge {
+	whole := r.merge-r.metadata < mostMerge
+	if whole {
 		run := s.extentsFor(max(0, s.tree.RunBytes(shards)-int64(s.extents.Left(extent.Runs))))
 		full = full || s.extents.FreeCount()-run < r.steps
 	}
-	s.keepReserve(full)
+	s.keepReserve(full || !whole) // the tombstones count here too: without them the index may be just small enough
 	if full && !s.tree.Compacting() {
 		s.extents.Resume(extent.Levels, extent.LogExtent{}) // no table in an extent with old ones: those are all free then
 	}
