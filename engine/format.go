@@ -80,14 +80,19 @@ func (g *Geometry) resolve(i disk.Info) (extent.Geometry, error) {
 	if err := e.Validate(); err != nil {
 		return e, err
 	}
-	shape := index.ShapeOf(&e, 0, defaultFilterBits)
-	if shape.MaxEntries() == 0 || log.MaxPayload(&e, int(e.Physical)) < 0 {
-		return e, fmt.Errorf("%w: an extent of %d bytes holds no index block of %d", ErrGeometry, e.ExtentBytes, e.PageBytes)
+	return e, holds(&e)
+}
+
+// holds reports, as an error, what of a store does not fit an extent of e. Format asks, and Open, which believes no root.
+func holds(e *extent.Geometry) error {
+	shape := index.ShapeOf(e, 0, defaultFilterBits)
+	if shape.MaxEntries() == 0 || log.MaxPayload(e, int(e.Physical)) < 0 {
+		return fmt.Errorf("%w: an extent of %d bytes holds no index block of %d", ErrGeometry, e.ExtentBytes, e.PageBytes)
 	}
 	if n := chunk.FrameBytes(index.MetadataBytes(int(e.Extents), int(e.Extents))); n > int(e.ExtentBytes) {
-		return e, fmt.Errorf("%w: metadata of %d extents may take %d bytes, an extent has %d", ErrGeometry, e.Extents, n, e.ExtentBytes)
+		return fmt.Errorf("%w: metadata of %d extents may take %d bytes, an extent has %d", ErrGeometry, e.Extents, n, e.ExtentBytes)
 	}
-	return e, nil
+	return nil
 }
 
 func or(v, otherwise int64) int64 {

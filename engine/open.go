@@ -71,6 +71,9 @@ func (s *Store) recover(queue *disk.Queue) error {
 	}
 	s.extents = x
 	g := x.Geometry()
+	if err := holds(g); err != nil {
+		return err
+	}
 	s.pages.Reset(int64(s.options.CacheBytes), int(g.PageBytes), s.buffers)
 	s.indexPages.Reset(int64(s.options.IndexCacheBytes), int(g.PageBytes), s.buffers)
 	x.SetCache(s.pages)
@@ -208,7 +211,8 @@ func (s *Store) metadataCopy(i int) ([]byte, error) {
 func (s *Store) resumeAppenders() {
 	x := s.extents
 	for i, o := range [...]extent.Owner{extent.Metadata, extent.Metadata2} {
-		if l := x.Root.Metadata[i]; !l.IsZero() {
+		l := x.Root.Metadata[i]
+		if e := x.Entry(l.Extent); !l.IsZero() && e.Owner == o && e.Generation == l.Generation {
 			x.Resume(o, extent.LogExtent{Extent: l.Extent, Generation: l.Generation})
 		}
 	}
