@@ -53,7 +53,29 @@ func Format(d disk.Disk, g Geometry, superPage uint32, id StoreID) error {
 	r.Store, r.Epoch, r.Resume, r.NextMutation = id, 1, 1, 1
 	r.Log = []LogExtent{{head, first, 1}, {next, first, 0}}
 	r.Replay = Position{Number: 1, Extent: head, Generation: first}
+	if err := wipeSlots(d, g.DiskBytes); err != nil {
+		return err
+	}
 	return t.writeEverySlot()
+}
+
+// wipeSlots makes every slot of page 0 that an earlier store left at another stride unrecognizable: one that is found when the
+// first slot is bad would lead back to that store.
+func wipeSlots(d disk.Disk, size int64) error {
+	l := loader{disk: d, info: d.Info(), block: disk.Aligned(d.Info().PhysicalBlock)}
+	for stride := int64(l.info.LogicalBlock); stride < size; stride *= 2 {
+		for off := stride; off < slots*stride && off < size; off += stride {
+			if _, ok := l.slotAt(off, stride); !ok {
+				continue
+			}
+			clear(l.block)
+			w := disk.Request{Kind: disk.Write, Off: off, Data: l.block}
+			if err := disk.Do(d, &w); err != nil {
+				return &fault.IO{Op: "write", Offset: off, Err: err}
+			}
+		}
+	}
+	return nil
 }
 
 // firstGeneration returns the generation that the extents of a store begin with: 47 bits of its id, which leaves room for as many
@@ -263,6 +285,9 @@ func (l *loader) slotAt(off, stride int64) (h pageHeader, ok bool) {
 		return h, false
 	}
 	yes, err := disk.Ask(l.disk, l.block, off, physical, func(off int64, b []byte) bool {
+		if le.Uint32(b) != pageMagic {
+			return false // most are not, and an error is an allocation
+		}
 		h, err := decodePageHeader(b, off)
 		return err == nil && h.page == 0 && int64(h.stride) == stride
 	})
