@@ -245,3 +245,17 @@ func TestAlignedBuffers(t *testing.T) {
 	require.Panics(t, func() { NewPool(0, 512) })
 	require.Panics(t, func() { NewPool(512, 3) })
 }
+
+func TestAFileCutShortCanBeRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk")
+	require.NoError(t, os.WriteFile(path, make([]byte, 9001), 0o600))
+	_, err := OpenFile(path, FileOptions{})
+	require.ErrorContains(t, err, "size of 9001 bytes")
+	d, err := OpenFile(path, FileOptions{ReadOnly: true})
+	require.NoError(t, err)
+	defer d.Close()
+	require.EqualValues(t, 8192, d.Info().Size)
+	p := make([]byte, 8192)
+	require.NoError(t, d.Read(p, 0))
+	require.ErrorIs(t, d.Read(p, 4096), ErrOutOfRange)
+}

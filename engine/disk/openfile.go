@@ -20,7 +20,8 @@ type FileOptions struct {
 	// Any power of two will do for a file, but what the device below tears in a crash stays what it is: smaller blocks than its
 	// own are for tests.
 	LogicalBlock, PhysicalBlock int
-	// ReadOnly opens without the right to write: writes and flushes fail with ErrReadOnly.
+	// ReadOnly opens without the right to write: writes and flushes fail with ErrReadOnly. A file that somebody has cut short may
+	// be read as far as whole blocks go.
 	ReadOnly bool
 }
 
@@ -99,6 +100,9 @@ func prepare(f *os.File, o FileOptions, info Info) (int64, error) {
 		return 0, err
 	}
 	size := st.Size()
+	if o.ReadOnly {
+		size -= size % int64(info.PhysicalBlock)
+	}
 	switch {
 	case size == 0 && info.Size > 0 && !o.ReadOnly:
 		return info.Size, fill(f, info.Size, o.Sparse)
