@@ -111,8 +111,8 @@ func drain(io *iosched.Sched) error {
 }
 
 // Load makes t the newest valid version of every page on d. t may be zero, or a table that nobody uses any more; its memory is
-// used again. Load writes nothing. Slots that cannot be read, or fail a check, count as oldest; it fails only when no slot of a
-// page is left. io is what t will write with, b where its buffers come from.
+// used again. Load writes nothing. Slots that cannot be read, or fail a check, count as oldest; it fails when no slot of a page is
+// left, or with fault.ErrVersion when one is of another format. io is what t will write with, b where its buffers come from.
 func (t *Table) Load(d disk.Disk, io *iosched.Sched, b *disk.Buffers) error {
 	l := loader{disk: d, info: d.Info(), block: b.Get(d.Info().PhysicalBlock)}
 	defer b.Put(l.block)
@@ -267,8 +267,8 @@ func (l *loader) findSlot() (pageHeader, error) {
 	blank := errors.Is(bad, fault.ErrCorrupt) && le.Uint32(l.block) != pageMagic
 	for stride := int64(l.info.LogicalBlock); stride < l.info.Size; stride *= 2 {
 		for slot := int64(1); slot < slots; slot++ {
-			if h, ok := l.slotAt(slot*stride, stride); ok {
-				return h, nil
+			if h, ok, err := l.slotAt(slot*stride, stride); ok {
+				return h, err
 			}
 		}
 	}
@@ -278,24 +278,25 @@ func (l *loader) findSlot() (pageHeader, error) {
 	return h, bad
 }
 
-// slotAt returns the header of a slot of page 0 at off, if there is one with that stride.
-func (l *loader) slotAt(off, stride int64) (h pageHeader, ok bool) {
+// slotAt returns the header of a slot of page 0 at off, if there is one with that stride; ErrVersion if there is one of another
+// format, which may say its stride elsewhere.
+func (l *loader) slotAt(off, stride int64) (h pageHeader, ok bool, err error) {
 	physical := int64(l.info.PhysicalBlock)
 	if off+physical > l.info.Size {
-		return h, false
+		return h, false, nil
 	}
 	yes, err := disk.Ask(l.disk, l.block, off, physical, func(off int64, b []byte) bool {
 		if le.Uint32(b) != pageMagic {
 			return false // most are not, and an error is an allocation
 		}
 		h, err := decodePageHeader(b, off)
-		return err == nil && h.page == 0 && int64(h.stride) == stride
+		return err == nil && h.page == 0 && int64(h.stride) == stride || errors.Is(err, fault.ErrVersion)
 	})
 	if err != nil || !yes {
-		return h, false
+		return h, false, nil
 	}
 	h, err = l.header(off)
-	return h, err == nil
+	return h, err == nil || errors.Is(err, fault.ErrVersion), err
 }
 
 func (l *loader) header(off int64) (pageHeader, error) {
@@ -344,6 +345,9 @@ func (l *loader) newest(i uint32, p *page) (newest []byte, bad error) {
 	for slot := range slots {
 		off := int64(uint64(slot)*l.like.stride + uint64(i)*uint64(l.like.pageBytes))
 		h, body, err := l.slot(i, off)
+		if errors.Is(err, fault.ErrVersion) {
+			return nil, err // what is newer than this program must not be overwritten, nor passed over for what is older
+		}
 		if err != nil {
 			bad = err
 			continue

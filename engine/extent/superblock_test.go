@@ -210,6 +210,20 @@ func TestLoadTellsNoStoreFromAnotherFormatAndFromRot(t *testing.T) {
 	}
 	require.ErrorIs(t, loading(d), fault.ErrVersion)
 
+	for _, s := range []int{0, 2} { // the first slot rotten, another format in others; our own format first, another in the last
+		d = formatted(t, 32, 0)
+		if s == 0 {
+			d.Overwrite(make([]byte, 64), 0)
+		}
+		b := make([]byte, 64)
+		off := table.layout.offset(0, 2)
+		require.NoError(t, d.Read(b, off))
+		le.PutUint16(b[4:], 77)
+		le.PutUint32(b[60:], checksumAt(off, b[:60]))
+		d.Overwrite(b, off)
+		require.ErrorIs(t, loading(d), fault.ErrVersion, "case %d", s)
+	}
+
 	d = formatted(t, 32, 0)
 	for s := range slots {
 		b := make([]byte, 64)
