@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 
+	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/extent"
 	"github.com/shardproof/shardproof/engine/fault"
 )
@@ -17,6 +18,12 @@ var (
 	ErrFull = extent.ErrFull
 	// ErrClosed is returned by every call on a closed store.
 	ErrClosed = errors.New("store closed")
+	// ErrReadOnly is returned by mutations and steps of a store that was opened with Options.ReadOnly, and of any store once a
+	// failed write or flush could not be recovered from; the error then wraps that of the device.
+	ErrReadOnly = errors.New("store is read-only")
+	// ErrBusy is returned when a disk is to be opened that another process, another store or a file system uses, by
+	// disk.OpenFile and disk.OpenDevice: a disk that is open belongs to one store.
+	ErrBusy = disk.ErrInUse
 )
 
 // The disk, or its bytes, are bad.
@@ -25,11 +32,10 @@ var (
 	ErrIO = fault.ErrIO
 	// ErrCorrupt is returned when bytes of the device fail a check; the error is a *CorruptError.
 	ErrCorrupt = fault.ErrCorrupt
-	// ErrReadOnly is returned by mutations once a failed write or flush could not be recovered from.
-	ErrReadOnly = errors.New("store is read-only")
-	// ErrVersion is returned when the device holds a store of another format version.
+	// ErrVersion is returned when a slot of the superblock is of another format version: the store belongs to another program than
+	// this one, whatever its other slots hold.
 	ErrVersion = fault.ErrVersion
-	// ErrNoStore is returned when the device holds no store.
+	// ErrNoStore is returned when no slot of a superblock is found.
 	ErrNoStore = errors.New("no store on this device")
 )
 

@@ -15,9 +15,10 @@ import (
 
 // Open recovers the store on d and returns it. The disk belongs to the store until Close, which does not close it. Errors:
 // ErrNoStore, ErrVersion, ErrGeometry, ErrCorrupt, ErrIO; after an error the disk is as it was, but for repairs that change no
-// answer.
+// answer, and with Options.ReadOnly in any case. That a disk is in use is found out by who opens the disk: see ErrBusy.
 func Open(d disk.Disk, o Options) (*Store, error) {
 	o.fill()
+	o.Background = o.Background && !o.ReadOnly
 	s := o.Reuse
 	if s == nil {
 		s = &Store{
@@ -61,7 +62,7 @@ func (s *Store) renew(d disk.Disk, o Options) {
 
 // recover does the steps of N2 in their order. Requests go through queue if it is not nil.
 func (s *Store) recover(queue *disk.Queue) error {
-	o := extent.Options{Buffers: s.buffers, Probes: s.probes, Reuse: s.extents}
+	o := extent.Options{Buffers: s.buffers, Probes: s.probes, Reuse: s.extents, ReadOnly: s.options.ReadOnly}
 	if queue != nil {
 		o.Queue = queue
 	}
@@ -101,7 +102,8 @@ func (s *Store) openTree(meta *index.Metadata) {
 	s.memtable = max(1, min(s.options.MemtableEntries, s.tree.Shape().ExtentEntries()))
 }
 
-// replayLog recovers the log, makes durable what nothing attests, and records the new epoch.
+// replayLog recovers the log, makes durable what nothing attests, and records the new epoch. A store that is opened to be read
+// ends with the first of the three.
 func (s *Store) replayLog() error {
 	g := s.extents.Geometry()
 	tail, err := log.Recover(s.disk, s.buffers, &s.extents.Table, applier{s})
@@ -112,6 +114,12 @@ func (s *Store) replayLog() error {
 		s.lost = fmt.Errorf("unit %d of the log and the one after it: %w", tail.Number, &fault.Corrupt{Extent: uint32(tail.Extent), Offset: int64(tail.Offset), Check: "log unit"})
 		s.broken = errors.Join(ErrReadOnly, s.lost)
 		s.log.Start(&s.extents.Table, s.extents.Sched(), s.buffers, s.options.GroupBytes, s.extents.Root.Epoch, tail)
+		return nil
+	}
+	if s.options.ReadOnly {
+		s.broken = ErrReadOnly
+		s.log.Start(&s.extents.Table, s.extents.Sched(), s.buffers, s.options.GroupBytes, s.extents.Root.Epoch, tail)
+		s.noteReplay(tail)
 		return nil
 	}
 	if err := tail.Rewrite(s.disk, s.buffers, s.extents.Sched(), g); err != nil {
@@ -230,7 +238,8 @@ func (s *Store) resumeAppenders() {
 }
 
 // Close writes everything that a later Open would otherwise have to replay, makes every dependency persistent and ends the
-// store, its goroutines included; afterwards every call answers ErrClosed. If the store is read-only it ends it as it is. Closing twice is ErrClosed.
+// store, its goroutines included; afterwards every call answers ErrClosed. If the store is read-only it ends it as it is, without
+// an error where Options.ReadOnly asked for that. Closing twice is ErrClosed.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -255,6 +264,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) shutdown() error {
+	if s.options.ReadOnly {
+		return nil
+	}
 	if s.broken != nil {
 		return s.broken
 	}

@@ -61,6 +61,10 @@ type Options struct {
 	// may be the same object. No request of it is in flight. Dependencies of it lose their meaning unless it was closed
 	// cleanly: then they stay persistent.
 	Reuse *Store
+	// ReadOnly opens to look, not to touch: the disk gets no request but reads. The log is replayed in memory, so reads answer as
+	// they would after any other Open; every mutation and every step answers ErrReadOnly, and Close writes nothing. There is no
+	// Background work then. A tail that nothing attests counts as far as it can be read, and may be gone after the next power cut.
+	ReadOnly bool
 	// Paranoid runs costly invariants too: every Flush and Close is followed by a Check, whose first finding panics.
 	Paranoid bool
 }

@@ -41,6 +41,8 @@ type Options struct {
 	Buffers *disk.Buffers // where buffers come from; nil makes a pool
 	Cache   Cache         // of pages of Geometry.PageBytes; nil reads from the disk each time
 	Probes  *probe.Set
+	// ReadOnly keeps Open from flushing the disk. The Store is for reading then.
+	ReadOnly bool
 	// Reuse is a Store that nobody uses any more, whose memory the new one takes over.
 	Reuse *Store
 }
@@ -84,11 +86,13 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 		o.Buffers = new(disk.Buffers)
 	}
 	s.renew(d, o)
-	s.io.Flush()
-	for s.io.Reap() {
-	}
-	if err := s.io.Err(); err != nil {
-		return nil, err
+	if !o.ReadOnly {
+		s.io.Flush()
+		for s.io.Reap() {
+		}
+		if err := s.io.Err(); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.Load(d, s.io, s.buffers); err != nil {
 		return nil, err
