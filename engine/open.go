@@ -36,15 +36,20 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 		if queue != nil {
 			_ = queue.Close() // never fails
 		}
-		if errors.Is(err, extent.ErrNoSuperblock) {
-			return nil, fmt.Errorf("%w: %w", ErrNoStore, err)
-		}
-		return nil, err
+		return nil, openError(err)
 	}
 	if queue != nil {
 		s.startBackground(queue)
 	}
 	return s, nil
+}
+
+// openError puts the caller's word for a superblock that is not there.
+func openError(err error) error {
+	if errors.Is(err, extent.ErrNoSuperblock) {
+		return fmt.Errorf("%w: %w", ErrNoStore, err)
+	}
+	return err
 }
 
 // renew makes s a store on d of which nothing is known, in the memory of the one it was.
