@@ -63,7 +63,21 @@ func HoldsStore(r io.ReaderAt) bool {
 // ErrGeometry is what a geometry that cannot work answers to.
 var ErrGeometry = extent.ErrGeometry
 
+// Suits reports, as an error that answers to ErrGeometry, why Format would refuse g on a device. It writes nothing.
+func (g Geometry) Suits(i disk.Info) error {
+	_, err := g.resolve(i)
+	return err
+}
+
 func (g *Geometry) resolve(i disk.Info) (extent.Geometry, error) {
+	for _, n := range [...]int{g.ExtentBytes, g.Extents, g.PageBytes, g.WindowBytes, g.WindowUnits, g.SuperPageBytes} {
+		if n < 0 || int64(n) > 1<<31 { // beyond the limits of all of them; what follows counts in 32 bits
+			return extent.Geometry{}, fmt.Errorf("%w: %d is out of range", ErrGeometry, n)
+		}
+	}
+	if g.DiskBytes < 0 || g.DiskBytes > i.Size {
+		return extent.Geometry{}, fmt.Errorf("%w: %d bytes of a disk of %d", ErrGeometry, g.DiskBytes, i.Size)
+	}
 	size := or(g.DiskBytes, i.Size)
 	extentBytes := or(int64(g.ExtentBytes), min(defaultExtent, max(int64(i.PhysicalBlock)*32, floorPower(size/wantedExtents))))
 	e := extent.Geometry{
@@ -80,7 +94,10 @@ func (g *Geometry) resolve(i disk.Info) (extent.Geometry, error) {
 	if err := e.Validate(); err != nil {
 		return e, err
 	}
-	return e, holds(&e)
+	if err := holds(&e); err != nil {
+		return e, err
+	}
+	return e, extent.Suits(&e, uint32(g.SuperPageBytes))
 }
 
 // holds reports, as an error, what of a store does not fit an extent of e. Format asks, and Open, which believes no root.

@@ -157,3 +157,20 @@ func TestInspectOfADiskCutShortSaysSo(t *testing.T) {
 	require.Len(t, i.Damage, 1)
 	require.ErrorIs(t, i.Damage[0], engine.ErrGeometry)
 }
+
+// What a 32-bit field cannot hold is refused, not cut to what it can.
+func TestAGeometryBeyondTheFormatIsRefused(t *testing.T) {
+	d := newDisk(40)
+	before := bytes.Clone(d.Bytes())
+	for name, g := range map[string]engine.Geometry{
+		"extents that wrap to a size that works": {ExtentBytes: 1<<32 + 4096, Extents: 20},
+		"a window that wraps":                    {ExtentBytes: 4096, PageBytes: 128, WindowBytes: 1<<32 + 2048},
+		"a negative page":                        {ExtentBytes: 4096, PageBytes: -128, WindowBytes: 2048},
+		"more disk than there is":                {ExtentBytes: 4096, PageBytes: 128, WindowBytes: 2048, DiskBytes: 80 * 4096},
+		"a superblock that leaves too little":    {ExtentBytes: 4096, PageBytes: 128, WindowBytes: 2048, Extents: 11, SuperPageBytes: 4096},
+	} {
+		require.ErrorIs(t, g.Suits(d.Info()), engine.ErrGeometry, name)
+		require.ErrorIs(t, engine.Format(d, g), engine.ErrGeometry, name)
+	}
+	require.True(t, bytes.Equal(before, d.Bytes()), "nothing was written")
+}

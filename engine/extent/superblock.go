@@ -30,13 +30,10 @@ func (t *Table) shape(io *iosched.Sched, b *disk.Buffers, g *Geometry, l layout)
 // one is its ready successor. superPage asks for a superblock page size, 0 for the best. What the disk held is lost: id is
 // random, and from it comes where generations begin, so that nothing an earlier store left is ever taken for this one's.
 func Format(d disk.Disk, g Geometry, superPage uint32, id StoreID) error {
-	if err := g.Validate(); err != nil {
+	if err := Suits(&g, superPage); err != nil {
 		return err
 	}
 	l := newLayout(&g, superPage)
-	if l.reserved+MinExtents-1 > g.Extents {
-		return fmt.Errorf("%w: the superblock takes %d of %d extents", ErrGeometry, l.reserved, g.Extents)
-	}
 	io := iosched.New(d, new(disk.Buffers))
 	t := new(Table)
 	t.shape(io, new(disk.Buffers), &g, l)
@@ -65,7 +62,7 @@ func wipeSlots(d disk.Disk, size int64) error {
 	l := loader{disk: d, info: d.Info(), block: disk.Aligned(d.Info().PhysicalBlock)}
 	for stride := int64(l.info.LogicalBlock); stride < size; stride *= 2 {
 		for off := stride; off < slots*stride && off < size; off += stride {
-			if _, ok := l.slotAt(off, stride); !ok {
+			if _, ok, _ := l.slotAt(off, stride); !ok {
 				continue
 			}
 			clear(l.block)
@@ -74,6 +71,17 @@ func wipeSlots(d disk.Disk, size int64) error {
 				return &fault.IO{Op: "write", Offset: off, Err: err}
 			}
 		}
+	}
+	return nil
+}
+
+// Suits reports what makes g unusable with superblock pages of that size, as an error that answers to ErrGeometry.
+func Suits(g *Geometry, superPage uint32) error {
+	if err := g.Validate(); err != nil {
+		return err
+	}
+	if l := newLayout(g, superPage); l.reserved+MinExtents-1 > g.Extents {
+		return fmt.Errorf("%w: the superblock takes %d of %d extents", ErrGeometry, l.reserved, g.Extents)
 	}
 	return nil
 }

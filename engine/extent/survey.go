@@ -65,7 +65,11 @@ func Examine(d disk.Disk, b *disk.Buffers) (*Survey, error) {
 		return s, err
 	}
 	s.Root = root
-	t := Table{layout: layoutOf(&root.Geometry, &first), entries: make([]Entry, root.Geometry.Extents)}
+	shape, err := layoutOf(&root.Geometry, &first)
+	if err != nil {
+		return s, err
+	}
+	t := Table{layout: shape, entries: make([]Entry, root.Geometry.Extents)}
 	t.Root.Geometry = root.Geometry
 	for i := range t.layout.pages {
 		if i > 0 {
