@@ -41,7 +41,8 @@ func (s *Store) GetRange(dst []byte, id ShardID, off, n int64) ([]byte, error) {
 
 // ShardInfo is what is known of a shard without its bytes.
 type ShardInfo struct {
-	Size int64 // bytes
+	Size     int64  // bytes
+	Mutation uint64 // place of the put in the order of all mutations
 }
 
 // Head returns what is known of id without reading its bytes. Errors as Get.
@@ -55,18 +56,18 @@ func (s *Store) Head(id ShardID) (ShardInfo, error) {
 	if err != nil {
 		return ShardInfo{}, err
 	}
-	size := int64(e.Locator.Length) - chunk.Overhead
+	info := ShardInfo{Size: int64(e.Locator.Length) - chunk.Overhead, Mutation: e.Mutation}
 	if e.Kind != index.PutParts {
-		return ShardInfo{size}, nil
+		return info, nil
 	}
 	parts, err := s.partsOf(e.Locator)
 	if err != nil {
 		return ShardInfo{}, err
 	}
 	for _, l := range parts {
-		size += int64(l.Length) - chunk.Overhead - extent.LocatorBytes
+		info.Size += int64(l.Length) - chunk.Overhead - extent.LocatorBytes
 	}
-	return ShardInfo{size}, nil
+	return info, nil
 }
 
 // lockToRead is for calls that only read. With background work on they take turns before they ask for the store's lock, so that
