@@ -117,6 +117,12 @@ func (c *claim) release() {
 	}
 }
 
+// keep makes a file that the claim made stay.
+func (c *claim) keep() {
+	c.created = false
+	made.CompareAndSwap(c, nil)
+}
+
 // inspect looks for anything that might be missed.
 func (c *claim) inspect() error {
 	f, err := os.Open(c.path)

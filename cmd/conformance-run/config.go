@@ -35,7 +35,7 @@ type config struct {
 	diskSize size
 	erase    bool
 
-	output  string // minimize
+	output  string // minimize, disk dump
 	maxRuns count  // minimize
 	as      string // corpus add
 	goTest  bool   // corpus export
@@ -45,6 +45,10 @@ type config struct {
 	jobs    count  // bugs
 	rounds  count  // bench
 	shards  count  // bench
+
+	extentSize size   // disk format
+	pageSize   size   // disk format
+	get        string // disk dump
 
 	printConfig bool
 	flags       *flag.FlagSet

@@ -71,6 +71,20 @@ func (o *output) bytes(data []byte) error {
 	return err
 }
 
+// writeNew writes data to a file that does not exist yet.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return usageError{err}
+	}
+	if _, err = f.Write(data); err != nil {
+		f.Close()
+		os.Remove(path) // ours, and of no use
+		return err
+	}
+	return f.Close()
+}
+
 // discard removes what was not written.
 func (o *output) discard() {
 	if o.temp != nil {

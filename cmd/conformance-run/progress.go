@@ -42,11 +42,20 @@ func isTerminal(w io.Writer) bool {
 
 // show prints the line when it is time to.
 func (l *progressLine) show(p conformance.Progress) {
-	if p.Elapsed-l.shown < l.every {
+	l.print(p.Elapsed, func(time.Duration) string {
+		text := progressText(p, l.last)
+		l.last = p
+		return text
+	})
+}
+
+// print prints what line returns when it is time to.
+func (l *progressLine) print(elapsed time.Duration, line func(elapsed time.Duration) string) {
+	if elapsed-l.shown < l.every {
 		return
 	}
-	text := progressText(p, l.last)
-	l.shown, l.last = p.Elapsed, p
+	l.shown = elapsed
+	text := line(elapsed)
 	if !l.terminal {
 		fmt.Fprintln(l.w, text)
 		return
