@@ -81,6 +81,9 @@ var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
 
+// Magic is what a frame begins with: where a scan looks closer.
+var Magic = le.AppendUint32(nil, frameMagic)
+
 // Place is what a checksum covers beside bytes.
 type Place = extent.Place
 

@@ -41,6 +41,9 @@ type Root struct {
 	Log            []LogExtent
 }
 
+// FirstGeneration returns the generation that the store's extents began with.
+func (r *Root) FirstGeneration() Generation { return firstGeneration(r.Store) }
+
 // rootFixed is the encoded size of a root without its log extents:
 //
 //	store 16 | disk bytes 8 | extent bytes, extents, logical, physical, page, window bytes, window units, flags 4 each |
