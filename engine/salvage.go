@@ -46,7 +46,7 @@ type SalvageSummary struct {
 	Superblock bool  // geometry and generations are from a slot of the superblock
 	Extents    int   // looked at
 	Undated    int   // extents whose generation is neither recorded nor to be found: nothing can be said of them
-	Unreadable int64 // bytes that the device did not deliver
+	Unreadable int64 // bytes that the device did not deliver, or that lay behind its present end
 	Frames     int   // of shards and of tables, whole or not
 	Damaged    int   // of those, how many fail a check
 	LostIndex  int   // blocks of sorted runs that fail a check

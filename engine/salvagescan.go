@@ -78,6 +78,9 @@ func (s *salvage) scan() error {
 	s.Unreadable = 0
 	return s.each(func(x extent.ID, b []byte) {
 		s.Extents++
+		if s.Superblock {
+			s.Unreadable += int64(s.extentBytes) - int64(len(b)) // the disk was larger once
+		}
 		spans := s.spans(x, b)
 		g := s.generation(x, b, spans)
 		if g == 0 {
