@@ -46,7 +46,7 @@ type config struct {
 	rounds  count  // bench
 	shards  count  // bench
 
-	extentSize size   // disk format
+	extentSize size   // disk format and salvage
 	pageSize   size   // disk format
 	get        string // disk dump
 

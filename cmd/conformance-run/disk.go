@@ -30,15 +30,17 @@ var diskActions = []diskAction{
 	{"check", nil, diskCheck},
 	{"scrub", nil, diskScrub},
 	{"dump", []string{"get", "o"}, diskDump},
+	{"salvage", []string{"out", "extent-size"}, diskSalvage},
 }
 
 func diskFlags(fs *flag.FlagSet, c *config) {
 	fs.Var(&c.diskSize, "disk-size", "format: `bytes` of a file that is made, or to use of a disk; all of it when left out")
-	fs.Var(&c.extentSize, "extent-size", "format: `bytes` of an extent, chosen to suit the disk when left out")
+	fs.Var(&c.extentSize, "extent-size", "format: `bytes` of an extent, chosen to suit the disk when left out; salvage: where no superblock says")
 	fs.Var(&c.pageSize, "page-size", "format: `bytes` of an index page; 4KiB when left out")
 	fs.BoolVar(&c.erase, "erase", false, "format: use a disk although there is something on it, which is lost")
 	fs.StringVar(&c.get, "get", "", "dump: `ID` of the one shard to write, 32 hexadecimal digits")
 	fs.StringVar(&c.output, "o", "", "dump: `FILE` for the shard's bytes, instead of stdout")
+	fs.StringVar(&c.out, "out", "", "salvage: `DIR` for what is found, a file for each shard; none is overwritten")
 	fs.StringVar(&c.json, "json", "", "`FILE` for the report; - is stdout")
 	fs.BoolVar(&c.printConfig, "print-config", false, "show every flag's value and where it comes from, and end")
 }
@@ -56,13 +58,14 @@ type diskCall struct {
 
 // diskReport is what --json writes. Names are stable; a field that does not apply is absent.
 type diskReport struct {
-	Schema   int           `json:"schema"`
-	Action   string        `json:"action"`
-	Path     string        `json:"path"`
-	Clean    bool          `json:"clean"`
-	Findings []string      `json:"findings"`
-	Store    *storeReport  `json:"store,omitempty"`
-	Shards   []shardReport `json:"shards,omitempty"`
+	Schema   int            `json:"schema"`
+	Action   string         `json:"action"`
+	Path     string         `json:"path"`
+	Clean    bool           `json:"clean"`
+	Findings []string       `json:"findings"`
+	Store    *storeReport   `json:"store,omitempty"`
+	Shards   []shardReport  `json:"shards,omitempty"`
+	Salvage  *salvageReport `json:"salvage,omitempty"`
 }
 
 // diskVerb does one thing with a disk. It answers 0 when nothing is wrong, 1 when something is, 2 when the disk cannot be used.

@@ -428,3 +428,73 @@ func TestDiskCallsThatMakeNoSense(t *testing.T) {
 		require.Equal(t, 1, strings.Count(c.stderr, "\n"))
 	}
 }
+
+func TestSalvageWritesEveryShardAndNothingOver(t *testing.T) {
+	for _, slots := range []bool{true, false} {
+		s := newStored(t)
+		out := filepath.Join(t.TempDir(), "out")
+		args := []string{"disk", "salvage", s.path, "--out", out, "--json", out + ".json"}
+		if !slots {
+			for _, off := range slotsOf(t, s.path) {
+				overwrite(t, s.path, make([]byte, 4096), off)
+			}
+			c := call(t, args...)
+			require.Equal(t, 2, c.code)
+			require.Contains(t, c.stderr, "--extent-size says how to look without")
+			args = append(args, "--extent-size", "128KiB")
+		}
+		before := contents(t, s.path)
+		c := call(t, args...)
+		require.Zero(t, c.code, c.stdout+c.stderr)
+		files, err := os.ReadDir(out)
+		require.NoError(t, err)
+		require.Len(t, files, len(s.shards))
+		for id, data := range s.shards {
+			got, err := os.ReadFile(filepath.Join(out, fmt.Sprintf("%x", id)))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(data, got))
+		}
+		var r diskReport
+		readReport(t, out+".json", &r)
+		require.Equal(t, len(s.shards), r.Salvage.Whole)
+		require.Equal(t, slots, r.Salvage.Superblock)
+
+		c = call(t, args...)
+		require.Equal(t, 1, c.code)
+		require.Equal(t, len(s.shards), strings.Count(c.stdout, "is not written"))
+		require.Equal(t, before, contents(t, s.path))
+	}
+}
+
+func TestSalvageSaysWhatIsLost(t *testing.T) {
+	s := newStored(t)
+	id := engine.ShardID{25, 15: 25}
+	all, err := os.ReadFile(s.path)
+	require.NoError(t, err)
+	overwrite(t, s.path, []byte{0xff}, int64(bytes.Index(all, s.shards[id]))+100)
+	out := filepath.Join(t.TempDir(), "out")
+	c := call(t, "disk", "salvage", s.path, "--out", out)
+	require.Equal(t, 1, c.code)
+	require.Contains(t, c.stdout, fmt.Sprintf("shard %x is lost: ", id))
+	files, err := os.ReadDir(out)
+	require.NoError(t, err)
+	require.Len(t, files, len(s.shards)-1)
+}
+
+// TestTheReadmeShowsAStoreInYourHands runs the commands of that section one after the other.
+func TestTheReadmeShowsAStoreInYourHands(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, section, ok := strings.Cut(string(text), "\n## A store in your hands\n")
+	require.True(t, ok)
+	section, _, _ = strings.Cut(section, "\n## ")
+	t.Chdir(t.TempDir())
+	shown := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^\./conformance-run (disk .*)$`).FindAllStringSubmatch(section, -1) {
+		args := strings.Fields(m[1])
+		shown[args[1]] = true
+		c := call(t, args...)
+		require.Zero(t, c.code, "%s: %s", m[0], c.stderr)
+	}
+	require.Len(t, shown, len(diskActions))
+}

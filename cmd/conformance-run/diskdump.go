@@ -72,7 +72,10 @@ func (c *diskCall) dumpShard(s *engine.Store, id engine.ShardID) error {
 		_, err := c.data.Write(data)
 		return err
 	}
-	return writeNew(c.cfg.output, data)
+	if err := writeNew(c.cfg.output, data); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 // listed is how many shards are asked for at once.

@@ -75,7 +75,7 @@ func (o *output) bytes(data []byte) error {
 func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	if _, err = f.Write(data); err != nil {
 		f.Close()

@@ -28,7 +28,7 @@ var verbs = []verb{
 	{"explain", "FILE", "execute a kept sequence and show what changes inside the store at each step", suiteFlags, explainVerb},
 	{"bugs", "[ID...]", "seed known bugs, one at a time, and see that each is found", bugsFlags, bugsVerb},
 	{"corpus", "list|add FILE|check|export FILE...", "keep minimized sequences that every run replays first", corpusFlags, corpusVerb},
-	{"disk", "format|info|check|scrub|dump PATH", "make a store on a device or in a file, look at one, take out what it holds", diskFlags, diskVerb},
+	{"disk", "format|info|check|scrub|dump|salvage PATH", "make a store on a device or in a file, look at one, take out what it holds", diskFlags, diskVerb},
 	{"bench", "harness|kv|generator|open|memory", "measure rates, beside the figures that make them honest; times of opening; memory", benchFlags, benchVerb},
 	{"version", "", "say which program this is", versionFlags, versionVerb},
 }
