@@ -167,7 +167,7 @@ func TestAGeometryBeyondTheFormatIsRefused(t *testing.T) {
 		"a window that wraps":                    {ExtentBytes: 4096, PageBytes: 128, WindowBytes: 1<<32 + 2048},
 		"a negative page":                        {ExtentBytes: 4096, PageBytes: -128, WindowBytes: 2048},
 		"more disk than there is":                {ExtentBytes: 4096, PageBytes: 128, WindowBytes: 2048, DiskBytes: 80 * 4096},
-		"a superblock that leaves too little":    {ExtentBytes: 4096, PageBytes: 128, WindowBytes: 2048, Extents: 11, SuperPageBytes: 4096},
+		"a superblock that leaves too little":    {ExtentBytes: 2048, PageBytes: 128, WindowBytes: 1024, Extents: 11, SuperPageBytes: 64},
 	} {
 		require.ErrorIs(t, g.Suits(d.Info()), engine.ErrGeometry, name)
 		require.ErrorIs(t, engine.Format(d, g), engine.ErrGeometry, name)

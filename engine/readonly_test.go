@@ -182,3 +182,17 @@ func TestADiskOpenedReadOnlyServesReaders(t *testing.T) {
 	requireShards(t, s, map[engine.ShardID][]byte{{1}: []byte("here")})
 	require.NoError(t, s.Close())
 }
+
+// A reader has no background work: nothing would be left for it to do.
+func TestAReadOnlyOpenStartsNoBackgroundWork(t *testing.T) {
+	d, value := killed(t, 3)
+	before := bytes.Clone(d.Bytes())
+	s, err := engine.Open(readsOnly{d, t}, engine.Options{ReadOnly: true, Background: true})
+	require.NoError(t, err)
+	requireShards(t, s, map[engine.ShardID][]byte{{0}: value(0), {1}: value(1), {2}: value(2)})
+	requireRefusals(t, s)
+	require.NoError(t, s.Sync(context.Background()))
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, s.Close(), engine.ErrClosed)
+	require.True(t, bytes.Equal(before, d.Bytes()))
+}
