@@ -164,11 +164,12 @@ func (s *Store) compact(force bool) (bool, error) {
 	if err != nil || !began {
 		return false, err
 	}
-	if err := s.tree.FinishCompact(); err != nil {
-		return false, err
-	}
+	err = s.tree.FinishCompact()
 	s.settle()
-	return true, nil
+	if r := s.reserve(0); errors.Is(err, ErrFull) && r.merge-r.metadata < mostMerge {
+		err = s.flushAll(true) // a full flush may use what compaction leaves
+	}
+	return err == nil, err
 }
 
 // Reclaim empties the extent that gives most space for least copying, switches the references to what it held, and releases it.
