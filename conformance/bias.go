@@ -140,16 +140,6 @@ var biases = [biasCount]BiasInfo{
 
 func (b Bias) String() string { return biases[b].Name }
 
-// BiasNamed returns the bias of that name.
-func BiasNamed(name string) (Bias, bool) {
-	for b := range biasCount {
-		if biases[b].Name == name {
-			return b, true
-		}
-	}
-	return 0, false
-}
-
 // BiasSet is a set of biases.
 type BiasSet uint64
 

@@ -122,9 +122,9 @@ func corpusCheck(ctx context.Context, cfg *config, stdout io.Writer) error {
 		if err != nil {
 			return malformed(f.Name, err)
 		}
-		suite, err := host.suiteNamed(s.Suite)
+		suite, err := host.suiteOf(s, f.Name)
 		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
+			return err
 		}
 		r := conformance.Replay(suite, s, f.Name, conformance.Print{Command: commandText(cfg.called)})
 		outcome, v := string(r.Outcome)+replayDetail(&r), r.Verdict()

@@ -23,9 +23,9 @@ func explainVerb(_ context.Context, cfg *config, stdout, _ io.Writer) error {
 		return err
 	}
 	defer host.close()
-	suite, err := host.suiteNamed(s.Suite)
+	suite, err := host.suiteOf(s, name)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
 	r, steps, err := conformance.Explain(suite, s)
 	if err != nil {

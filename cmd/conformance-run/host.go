@@ -101,14 +101,14 @@ func (h *host) stock(p *conformance.Profile) conformance.Suite {
 	return s
 }
 
-// suiteNamed returns what executes sequences of that suite.
-func (h *host) suiteNamed(name string) (conformance.Suite, error) {
+// suiteOf returns what executes s, which was read from file.
+func (h *host) suiteOf(s *conformance.Sequence, file string) (conformance.Suite, error) {
 	for _, p := range conformance.Profiles {
-		if p.Suite == name && executors[name] != nil {
+		if p.Suite == s.Suite && executors[s.Suite] != nil {
 			return h.stock(p), nil
 		}
 	}
-	return conformance.Suite{}, fmt.Errorf("nothing here executes sequences of the suite %s", name)
+	return conformance.Suite{}, fmt.Errorf("%s: nothing here executes sequences of the suite %s", file, s.Suite)
 }
 
 // executors make what executes the sequences of each suite.

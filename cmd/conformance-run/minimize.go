@@ -44,9 +44,9 @@ func minimizeVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) er
 		return err
 	}
 	defer host.close()
-	suite, err := host.suiteNamed(s.Suite)
+	suite, err := host.suiteOf(s, name)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
 	suite.Reduce = conformance.ReduceWithin(int(cfg.maxRuns))
 	m, err := conformance.Minimize(ctx, suite, s, int(cfg.workers), cfg.hangAfter)

@@ -30,9 +30,9 @@ func replayVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) erro
 		if ctx.Err() != nil {
 			return verdict(worst.Worse(verdictOf(context.Cause(ctx))))
 		}
-		suite, err := host.suiteNamed(s.Suite)
+		suite, err := host.suiteOf(s, cfg.args[i])
 		if err != nil {
-			return fmt.Errorf("%s: %w", cfg.args[i], err)
+			return err
 		}
 		r := conformance.Replay(suite, s, cfg.args[i], conformance.Print{
 			Command: commandText(cfg.called), Flags: cfg.diskFlags(),

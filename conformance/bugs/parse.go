@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/shardproof/shardproof/conformance"
 )
 
 // The text of an edit:
@@ -41,20 +43,12 @@ const (
 )
 
 // SyntaxError says where a text stops being an edit. Parse returns no other error.
-type SyntaxError struct {
-	Line   int // from 1
-	Column int // in bytes, from 1
-	Msg    string
-}
-
-func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Msg)
-}
+type SyntaxError = conformance.SyntaxError
 
 // Parse reads the text of an edit. Any text gives an Edit or a *SyntaxError.
 func Parse(text string) (*Edit, error) {
 	if len(text) > textBytesMax {
-		return nil, &SyntaxError{1, 1, fmt.Sprintf("the file is longer than %d bytes", textBytesMax)}
+		return nil, &SyntaxError{Line: 1, Column: 1, Msg: fmt.Sprintf("the file is longer than %d bytes", textBytesMax)}
 	}
 	p := &parser{rest: text, seen: map[string]bool{}}
 	if err := p.edit(); err != nil {
