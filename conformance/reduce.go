@@ -153,6 +153,7 @@ var passes []func(d *reduction)
 func init() {
 	passes = []func(d *reduction){
 		(*reduction).plainOptions,
+		(*reduction).muchBefore,
 		func(d *reduction) { d.dropLabels(labelKeys, max(1, len(keysOf(d.best))/manyOps)) },
 		func(d *reduction) { d.dropLabels(labelKinds, 1) },
 		(*reduction).fewerLarger,

@@ -111,3 +111,24 @@ func gathered(bulk Kind, a, b *Op) Op {
 	o.Key, o.Len = min(a.Key, b.Key), max(a.Len, b.Len)
 	return o
 }
+
+// muchBefore tries one operation that stores much in place of all but the last few: of what came before it may matter only that
+// much was stored, or that the disk is full.
+func (d *reduction) muchBefore() {
+	fill, load := NewOp(KindFill), NewOp(KindLoad)
+	fill.Len = d.best.Config.Page()
+	load.Key, load.Choice = 0, 100
+	for _, much := range []Op{load, fill} {
+		for _, last := range []int{0, 1, 2, 4} {
+			if !much.Kind.Info().In(d.best.Suite) || len(d.best.Ops) <= manyOps {
+				break
+			}
+			c := d.edit()
+			c.Ops = append(c.Ops[:0], much)
+			c.Ops = append(c.Ops, d.best.Ops[len(d.best.Ops)-last:]...)
+			if d.try() {
+				return
+			}
+		}
+	}
+}
