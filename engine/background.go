@@ -67,6 +67,7 @@ func (s *Store) drive() {
 	b := s.background
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	told := false // whoever waits knows that nothing is in flight
 	for {
 		if s.broken == nil {
 			s.leadCommit()
@@ -79,10 +80,13 @@ func (s *Store) drive() {
 			r := b.queue.Reap(true)
 			s.mu.Lock()
 			s.noteRequest(r)
+			told = false
 		case b.ended:
 			return
-		default:
+		case !told:
 			b.changed.Broadcast()
+			told = true
+		default:
 			b.work.Wait()
 		}
 	}

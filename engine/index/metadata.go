@@ -214,7 +214,7 @@ func (m *Metadata) decodeTable(b []byte, s *Shape) bool {
 	if level > 0 {
 		runs, i = &m.Deep, level-1
 	}
-	if i < len(*runs)-1 || level == 0 && i > len(*runs) || level > 0 && run != 0 {
+	if i < len(*runs)-1 || level == 0 && (i > len(*runs) || len(m.Deep) > 0) || level > 0 && run != 0 {
 		return false
 	}
 	for len(*runs) <= i {
