@@ -12,8 +12,8 @@ import (
 //	| kind | arguments in the order of the table |
 //
 // An option's byte is a place in the list that the generator draws it from. A kind is its number. Keys take one byte,
-// counted from the first, and the last of which is no key; sizes, offsets and fills two, little-endian; all else one. So one flipped bit changes one argument, bytes
-// moved by whole operations are operations, and no byte is without meaning for long.
+// counted from the first, and the last of which is no key; sizes, offsets and fills two, little-endian; all else one. So one flipped
+// bit changes one argument, bytes moved by whole operations are operations, and no byte is without meaning for long.
 const (
 	fuzzHeaderBytes = int(optionCount) + 4 + 2
 	fuzzOpBytes     = 8
@@ -67,16 +67,17 @@ func AppendFuzz(dst []byte, s *Sequence) []byte {
 	return dst
 }
 
-// firstKey returns the lowest key that operations name; 0 if they name none, or none so low that a byte can count on from it.
+// firstKey returns the lowest key that operations name, or the last one from which a byte counts on to the end, if that is lower; 0 if
+// they name none.
 func (s *Sequence) firstKey() KeyID {
 	first := NoKey
 	for i := range s.Ops {
 		first = min(first, s.Ops[i].Key)
 	}
-	if first >= NoKey-fuzzNoKey {
+	if first == NoKey {
 		return 0
 	}
-	return first
+	return min(first, NoKey-fuzzNoKey-1)
 }
 
 func decodeFuzzOp(k Kind, suite string, first uint64, b []byte) Op {

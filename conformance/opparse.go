@@ -294,14 +294,14 @@ func (p *parser) options() error {
 	return nil
 }
 
-// origin takes the rest of the line as it is.
+// origin takes the rest of the line, as it will be printed.
 func (p *parser) origin() error {
 	text := bytes.Trim(p.rest, " \t")
 	if len(text) > originMax {
 		return p.errorf("the origin has %d bytes; at most %d", len(text), originMax)
 	}
 	p.rest = nil
-	p.seq.Origin = string(text)
+	p.seq.Origin = string(appendOrigin(nil, string(text)))
 	return nil
 }
 

@@ -27,7 +27,7 @@ const (
 )
 
 // AppendText appends the canonical text of s. For every s that Parse returned or a Generator filled, parsing the text gives s
-// again. Control characters and # in Origin, and line breaks in comments, are written as ?.
+// again. Control characters, # and quotes in Origin, and line breaks in comments, are written as ?.
 func (s *Sequence) AppendText(dst []byte) []byte {
 	c := commentPrinter{s: s}
 	dst = c.above(dst, PlaceMagic)
@@ -189,7 +189,7 @@ func appendOptions(dst []byte, c *Config) []byte {
 func appendOrigin(dst []byte, origin string) []byte {
 	for i := range len(origin) {
 		b := origin[i]
-		if b < ' ' && b != '\t' || b == '#' || b == 0x7f {
+		if b < ' ' && b != '\t' || b == '#' || b == '"' || b == 0x7f { // a quote would hide the comment behind it
 			b = '?'
 		}
 		dst = append(dst, b)
