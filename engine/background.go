@@ -34,7 +34,8 @@ type background struct {
 
 	reading conc.Mutex // held by the one call that reads; taken before Store.mu
 	work    *conc.Cond // on Store.mu: the driver has something to do
-	changed *conc.Cond // on Store.mu: anything that somebody may wait for
+	due     *conc.Cond // on Store.mu: a step may be due; the keeper alone waits for it
+	changed *conc.Cond // on Store.mu: anything that somebody else may wait for
 
 	// Guarded by Store.mu.
 	commit   uint64 // units through this one are waited for
@@ -43,6 +44,7 @@ type background struct {
 	refusals uint64 // times the keeper looked for space and found none
 	ticks    int
 	failed   uint64 // changes of the store when a step failed, or changed nothing
+	failure  error  // of the last step
 	closing  bool   // Close has begun: no call begins any more
 	ended    bool   // the driver ends when nothing is in flight
 }
@@ -55,7 +57,7 @@ const (
 
 // startBackground begins background work; the store is open and idle.
 func (s *Store) startBackground(q *disk.Queue) {
-	b := &background{queue: q, work: conc.NewCond(&s.mu), changed: conc.NewCond(&s.mu)}
+	b := &background{queue: q, work: conc.NewCond(&s.mu), due: conc.NewCond(&s.mu), changed: conc.NewCond(&s.mu)}
 	s.background = b
 	b.driver.Go("store driver", s.drive)
 	b.keeper.Go("store keeper", s.keep)
@@ -104,6 +106,7 @@ func (s *Store) noteRequest(r *disk.Request) {
 		s.settle()
 	}
 	s.background.changed.Broadcast()
+	s.background.due.Signal()
 }
 
 // leadCommit submits the open unit if somebody waits for it and no other is on its way.
@@ -161,6 +164,7 @@ func (s *Store) leaveSteps() {
 	if b := s.background; b != nil {
 		b.busy = false
 		b.changed.Broadcast()
+		b.due.Signal()
 		b.work.Signal()
 	}
 }
@@ -172,7 +176,7 @@ func (s *Store) keep() {
 	defer s.mu.Unlock()
 	for !b.closing {
 		if b.busy || s.broken != nil || !s.keepOne() {
-			b.changed.Wait()
+			b.due.Wait()
 		}
 	}
 }
@@ -186,7 +190,8 @@ func (s *Store) keepOne() bool {
 	b := s.background
 	b.busy = true
 	before := s.changes()
-	if err := step(); err != nil || s.changes() == before {
+	b.failure = step()
+	if b.failure != nil || s.changes() == before {
 		b.failed = s.changes()
 	}
 	s.leaveSteps()
@@ -253,6 +258,7 @@ func (s *Store) awaitSpace(enough func() bool) error {
 			return s.errFull()
 		}
 		b.wanted = true
+		b.due.Signal()
 		if err := s.awaitChange(); err != nil {
 			return err
 		}
@@ -267,7 +273,10 @@ func (s *Store) awaitSpace(enough func() bool) error {
 func (s *Store) awaitTail() error {
 	b := s.background
 	for paced := false; s.tailFull() || !paced && s.tailShare() >= 75 && !s.extents.Sched().Idle(); paced = true {
-		b.changed.Broadcast() // the keeper may be due
+		if b.failure != nil && b.failed == s.changes() && s.tailFull() {
+			return b.failure // the log cannot be shortened
+		}
+		b.due.Signal()
 		if err := s.awaitChange(); err != nil {
 			return err
 		}
@@ -296,7 +305,7 @@ func (s *Store) armClock() {
 			s.extents.Want()
 		}
 		b.work.Signal()
-		b.changed.Broadcast()
+		b.due.Signal()
 		s.armClock()
 	})
 }
@@ -310,6 +319,7 @@ func (s *Store) endBackground() {
 		b.clock.Done()
 	}
 	b.changed.Broadcast()
+	b.due.Signal()
 	s.mu.Unlock()
 	b.clock.Wait()
 	b.keeper.Wait()
