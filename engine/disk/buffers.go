@@ -19,7 +19,7 @@ type Buffers struct {
 const (
 	minBufferClass = 6  // 64 bytes: the smallest block
 	maxBufferClass = 24 // 16 MiB: larger ones are left to the garbage collector
-	slabBytes      = 256 << 10
+	slabBytes      = 64 << 10
 )
 
 // Get returns n bytes that start on a page, or on a multiple of their size if that is less. What they hold is undefined.

@@ -17,13 +17,21 @@ var ErrNoSuperblock = errors.New("no superblock")
 // shape makes t a table of g with empty entries and images for its pages, reusing its memory.
 func (t *Table) shape(io *iosched.Sched, b *disk.Buffers, g *Geometry, l layout) {
 	entries, pages, log := t.entries, t.pages, t.Root.Log
-	*t = Table{io: io, layout: l, entries: slices.Grow(entries[:0], int(g.Extents))[:g.Extents], pages: slices.Grow(pages[:0], int(l.pages))[:l.pages]}
+	*t = Table{io: io, layout: l, entries: resized(entries, int(g.Extents)), pages: resized(pages, int(l.pages))}
 	t.Root.Geometry, t.Root.Log = *g, log[:0]
 	clear(t.entries)
 	clear(t.pages)
 	for i := range t.pages {
 		t.pages[i].image = b.Get(int(l.pageBytes))
 	}
+}
+
+// resized returns a slice of n elements, in the memory of s if that is enough.
+func resized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
 }
 
 // Format writes an empty store of geometry g in all slots: the log begins in the first extent behind the superblock, the next
