@@ -99,8 +99,8 @@ type Minimized struct {
 	Hung    bool     // a run did not come to its end; the process should end soon
 }
 
-// Minimize makes s smaller while it keeps failing as it does now, on so many workers; 0: one for each processor. Once ctx is done it stops with what it has. A
-// run that takes longer than hangAfter ends everything.
+// Minimize makes s smaller while it keeps failing as it does now, on so many workers; 0: one for each processor. Once ctx is done it
+// stops with what it has. A run that takes longer than hangAfter ends everything.
 func Minimize(ctx context.Context, suite Suite, s *Sequence, workers int, hangAfter time.Duration) (Minimized, error) {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)

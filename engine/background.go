@@ -258,12 +258,8 @@ func (s *Store) awaitSpace(enough func() bool) error {
 			return s.errFull()
 		}
 		b.wanted = true
-		b.due.Signal()
-		if err := s.awaitChange(); err != nil {
+		if err := s.awaitKeeper(); err != nil {
 			return err
-		}
-		if b.closing {
-			return ErrClosed
 		}
 	}
 	return nil
@@ -276,13 +272,21 @@ func (s *Store) awaitTail() error {
 		if b.failure != nil && b.failed == s.changes() && s.tailFull() {
 			return b.failure // the log cannot be shortened
 		}
-		b.due.Signal()
-		if err := s.awaitChange(); err != nil {
+		if err := s.awaitKeeper(); err != nil {
 			return err
 		}
-		if b.closing {
-			return ErrClosed
-		}
+	}
+	return nil
+}
+
+// awaitKeeper wakes the keeper, and lets go of the lock until something has changed, or says why nothing will.
+func (s *Store) awaitKeeper() error {
+	s.background.due.Signal()
+	if err := s.awaitChange(); err != nil {
+		return err
+	}
+	if s.background.closing {
+		return ErrClosed
 	}
 	return nil
 }

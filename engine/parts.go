@@ -106,6 +106,11 @@ func (s *Store) decodeParts(h *chunk.Header, payload []byte, at chunk.Place) ([]
 	return parts, payload[n*extent.LocatorBytes:], nil
 }
 
+// isPart reports whether h is the header of part i of the put that final ends.
+func isPart(h, final *chunk.Header, i int) bool {
+	return h.Kind == chunk.PutPart && h.ID == final.ID && h.UUID == final.UUID && int(h.Part) == i && h.Parts == final.Parts
+}
+
 // partsOf returns the other parts of the put whose final frame is at l.
 func (s *Store) partsOf(l chunk.Locator) ([]chunk.Locator, error) {
 	h, payload, err := s.frame(l)

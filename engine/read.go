@@ -150,7 +150,7 @@ func (s *Store) appendPart(dst []byte, final *chunk.Header, i int, l chunk.Locat
 	if err != nil {
 		return dst, err
 	}
-	if h.Kind != chunk.PutPart || h.ID != final.ID || h.UUID != final.UUID || int(h.Part) != i || h.Parts != final.Parts {
+	if !isPart(&h, final, i) {
 		return dst, l.Place().Corrupt("identity of a part")
 	}
 	return append(dst, payload[from:to]...), nil

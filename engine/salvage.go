@@ -66,7 +66,8 @@ type SalvageSummary struct {
 // sought near those; what was released and not written again then counts as if it were live.
 //
 // Limits. A shard that was deleted may come back, or be called lost, once compaction has dropped the tombstone and while a dead
-// frame or run still lies in an extent. A mutation may be shown that never was persistent. Memory grows with the number of frames, not with their bytes.
+// frame or run still lies in an extent. A mutation may be shown that never was persistent. Memory grows with the number of frames,
+// not with their bytes.
 //
 // Errors: ErrNoStore, ErrCorrupt or ErrVersion of the superblock, the first two only without ExtentBytes; ErrGeometry; fn's and
 // the context's.
@@ -204,7 +205,7 @@ func (s *salvage) part(id ShardID, final *chunk.Header, i int, named chunk.Locat
 	var bad error
 	for _, l := range append([]chunk.Locator{named}, s.parts[partKey{id, final.UUID, uint16(i)}]...) {
 		h, payload, err := s.frame(l)
-		if err == nil && (h.Kind != chunk.PutPart || h.ID != id || h.UUID != final.UUID || int(h.Part) != i || h.Parts != final.Parts) {
+		if err == nil && (h.ID != id || !isPart(&h, final, i)) {
 			err = l.Place().Corrupt("identity of a part")
 		}
 		if err == nil {

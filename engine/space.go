@@ -132,13 +132,14 @@ func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
 
 // boundTail returns when the log that an Open would replay is below its bound (N5).
 func (s *Store) boundTail() error {
-	if s.tailFull() {
+	full := s.tailFull()
+	if full {
 		s.probes.Hit(probeTailFull)
 	}
-	if s.background != nil {
+	switch {
+	case s.background != nil:
 		return s.awaitTail()
-	}
-	if s.tailFull() {
+	case full:
 		return s.flush()
 	}
 	return nil

@@ -144,18 +144,10 @@ func (c *diskCall) end(out *output) error {
 	}
 	text := c.report.Findings[0]
 	if n > 1 {
-		text = fmt.Sprintf("%s, the first: %s", things(n, "finding"), text)
+		text = fmt.Sprintf("%s, the first: %s", plural(n, "finding"), text)
 	}
 	fmt.Fprintf(c.stderr, "conformance-run disk %s: %s: %s\n", c.report.Action, c.path, text)
 	return verdict(conformance.Counterexample)
-}
-
-// things counts in words: "1 finding", "3 findings".
-func things(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%s %ss", grouped(uint64(n)), what)
 }
 
 // readBlock is the block size for reading a file, in bytes: the smallest that a store can have been made with.

@@ -41,7 +41,7 @@ func (c *diskCall) walk(name string, walk func(*engine.Store, context.Context, f
 	}
 	t := s.Stats()
 	fmt.Fprintf(c.stdout, "DONE %s of %s: %s; %d of %d extents in use, %s in the log to replay\n",
-		name, c.path, things(len(c.report.Findings), "finding"), t.Extents-t.Free, t.Extents, things(int(t.TailUnits), "unit"))
+		name, c.path, plural(len(c.report.Findings), "finding"), t.Extents-t.Free, t.Extents, plural(int(t.TailUnits), "unit"))
 	return nil
 }
 

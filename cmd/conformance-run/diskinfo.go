@@ -109,7 +109,7 @@ func (c *diskCall) showInfo(i *engine.Info) {
 		fmt.Fprintf(t, "slot %d\tat %d: %s, version %d\n", s.Slot, s.Offset, s.State, s.Version)
 	}
 	if n := len(i.Slots)/3 - 1; n > 0 {
-		fmt.Fprintf(t, "table\t%s of three slots each\n", things(n, "page"))
+		fmt.Fprintf(t, "table\t%s of three slots each\n", plural(n, "page"))
 	}
 	t.Flush()
 }

@@ -59,8 +59,8 @@ func diskSalvage(c *diskCall) error {
 	r.Whole, r.Older, r.Lost, r.Deleted, r.Doubtful = sum.Whole, sum.Older, sum.Lost, sum.Deleted, sum.Doubtful
 	c.report.Salvage = r
 	c.salvageLosses(r)
-	fmt.Fprintf(c.stdout, "DONE salvage of %s: %s of %s whole, %d older, %d lost, %d deleted; %s of %s\n", c.path, things(r.Whole, "shard"),
-		conformance.FormatSize(uint64(r.WrittenBytes)), r.Older, r.Lost, r.Deleted, things(r.DamagedFrames, "damaged frame"), grouped(uint64(r.Frames)))
+	fmt.Fprintf(c.stdout, "DONE salvage of %s: %s of %s whole, %d older, %d lost, %d deleted; %s of %s\n", c.path, plural(r.Whole, "shard"),
+		conformance.FormatSize(uint64(r.WrittenBytes)), r.Older, r.Lost, r.Deleted, plural(r.DamagedFrames, "damaged frame"), grouped(uint64(r.Frames)))
 	return nil
 }
 
@@ -70,10 +70,10 @@ func (c *diskCall) salvageLosses(r *salvageReport) {
 		c.find(fmt.Errorf("%d bytes could not be read: what they held is not known", r.UnreadableBytes))
 	}
 	if r.Undated > 0 {
-		c.find(fmt.Errorf("%s of no known generation: what is in it is not known", things(r.Undated, "extent")))
+		c.find(fmt.Errorf("%s of no known generation: what is in it is not known", plural(r.Undated, "extent")))
 	}
 	if r.LostIndexBlocks > 0 {
-		c.find(fmt.Errorf("%s of sorted runs cannot be read: a newer mutation or a deletion may be missed", things(r.LostIndexBlocks, "block")))
+		c.find(fmt.Errorf("%s of sorted runs cannot be read: a newer mutation or a deletion may be missed", plural(r.LostIndexBlocks, "block")))
 	}
 	if r.Extents == 0 || r.Frames == 0 && !r.Superblock {
 		c.find(errors.New("no frame was found"))

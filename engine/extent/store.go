@@ -255,10 +255,10 @@ func (s *Store) Note(r *disk.Request) {
 // Submit submits what may go: a root update that somebody waits for, appends whose dependencies are persistent, and a flush
 // once no write is in flight that it should wait for.
 func (s *Store) Submit() {
-	if s.wanted > s.Recording() && s.Writing() {
+	switch due := s.wanted > s.Recording(); {
+	case due && s.Writing():
 		s.probes.Hit(probeQueued)
-	}
-	if s.wanted > s.Recording() && !s.Writing() {
+	case due:
 		if s.prepare != nil {
 			s.prepare(&s.Root)
 		}
