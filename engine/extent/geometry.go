@@ -69,6 +69,15 @@ func (g *Geometry) Fits(i disk.Info) error {
 	return nil
 }
 
+// Shields reports, as an error, that an interrupted write to a device could damage what lies beside it: the device does not
+// promise to leave every block readable, and its physical blocks are larger than those that g keeps apart.
+func (g *Geometry) Shields(i disk.Info) error {
+	if !i.PowerSafe && uint32(i.PhysicalBlock) > g.Physical {
+		return fmt.Errorf("%w: formatted for physical blocks of %d bytes, the disk has %d and is not power-safe", ErrGeometry, g.Physical, i.PhysicalBlock)
+	}
+	return nil
+}
+
 // RoundUp returns n rounded up to whole physical blocks.
 func (g *Geometry) RoundUp(n uint32) uint32 { return (n + g.Physical - 1) &^ (g.Physical - 1) }
 

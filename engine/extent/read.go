@@ -57,11 +57,13 @@ func (s *Store) readPages(at Place, n int) ([]byte, error) {
 		if s.joined, hit = s.cache.Read(s.joined, at.At(-off), off, here); !hit {
 			valid := min(page, int(s.Entry(at.Extent).Pointer)-int(at.Offset)+off)
 			b, err := s.readDisk(at.At(-off), valid)
-			if err != nil {
+			if err == nil {
+				s.cache.Insert(at.At(-off), b)
+				b = b[off : off+here]
+			} else if b, err = s.readDisk(at, here); err != nil { // or it is a neighbour that cannot be read
 				return nil, err
 			}
-			s.cache.Insert(at.At(-off), b)
-			s.joined = append(s.joined, b[off:off+here]...)
+			s.joined = append(s.joined, b...)
 		}
 		at, n = at.At(here), n-here
 	}

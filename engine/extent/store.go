@@ -97,6 +97,11 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 	if err := s.Load(d, s.io, s.buffers); err != nil {
 		return nil, err
 	}
+	if !o.ReadOnly {
+		if err := s.Geometry().Shields(d.Info()); err != nil {
+			return nil, err
+		}
+	}
 	s.pins = append(s.pins[:0], make([]uint32, s.Len())...)
 	return s, nil
 }

@@ -19,6 +19,7 @@ func (t *Table) shape(io *iosched.Sched, b *disk.Buffers, g *Geometry, l layout)
 	entries, pages, log := t.entries, t.pages, t.Root.Log
 	*t = Table{io: io, layout: l, entries: resized(entries, int(g.Extents)), pages: resized(pages, int(l.pages))}
 	t.Root.Geometry, t.Root.Log = *g, log[:0]
+	t.powerSafe = g.PowerSafe && io.Disk().Info().PowerSafe
 	clear(t.entries)
 	clear(t.pages)
 	for i := range t.pages {
@@ -74,9 +75,9 @@ func wipeSlots(d disk.Disk, size int64) error {
 				continue
 			}
 			clear(l.block)
-			w := disk.Request{Kind: disk.Write, Off: off, Data: l.block}
+			w := disk.Request{Kind: disk.Write, Off: off &^ int64(len(l.block)-1), Data: l.block}
 			if err := disk.Do(d, &w); err != nil {
-				return &fault.IO{Op: "write", Offset: off, Err: err}
+				return &fault.IO{Op: "write", Offset: w.Off, Err: err}
 			}
 		}
 	}

@@ -233,6 +233,66 @@ func TestLoadTellsNoStoreFromAnotherFormatAndFromRot(t *testing.T) {
 	require.ErrorIs(t, loading(d), fault.ErrCorrupt)
 }
 
+// Slots lie in physical blocks of their own, and so do the pages in them: an interrupted write damages one slot of one page.
+func TestSlotsShareNoPhysicalBlock(t *testing.T) {
+	for physical := uint32(64); physical <= maxPhysical; physical *= 2 {
+		for _, superPage := range []uint32{0, 1, 512, 5000, 1 << 16} {
+			for _, extents := range []uint32{MinExtents, 100, 5000} {
+				g := testGeometry(extents)
+				g.Physical, g.ExtentBytes = physical, 64*maxPhysical
+				l := newLayout(&g, superPage)
+				taken := map[int64]bool{}
+				for page := range l.pages {
+					for slot := range slots {
+						off := l.offset(page, slot)
+						require.Zero(t, off%int64(physical))
+						require.Zero(t, l.pageBytes%physical)
+						for b := off; b < off+int64(l.pageBytes); b += int64(physical) {
+							require.False(t, taken[b], "physical blocks of %d, pages of %d, %d extents", physical, superPage, extents)
+							taken[b] = true
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// A disk whose blocks cannot be read until they are written whole is written in whole blocks by Format, also where it wipes the
+// slots of a store with smaller ones.
+func TestFormatWritesWholePhysicalBlocks(t *testing.T) {
+	const size = 256 << 10
+	old := disk.NewMemory(disk.Info{Size: size, LogicalBlock: 64, PhysicalBlock: 64})
+	g := testGeometry(16)
+	g.Physical = 64
+	require.NoError(t, Format(old, g, 0, StoreID{1}))
+	require.Less(t, load(t, old).layout.stride, uint64(2048))
+
+	d := &wholeSpy{Memory: disk.NewMemory(disk.Info{Size: size, LogicalBlock: 64, PhysicalBlock: 2048})}
+	d.Overwrite(old.Bytes(), 0)
+	g.Physical, g.ExtentBytes, g.DiskBytes, g.WindowBytes, g.PowerSafe = 2048, 16<<10, size, 16<<10, false
+	require.NoError(t, Format(d, g, 0, StoreID{2}))
+	require.NotZero(t, d.writes)
+	require.Zero(t, d.partial)
+	require.Equal(t, StoreID{2}, load(t, d).Root.Store)
+}
+
+// wholeSpy counts writes, and those that are not whole physical blocks.
+type wholeSpy struct {
+	*disk.Memory
+	writes, partial int
+}
+
+func (s *wholeSpy) Submit(r *disk.Request) {
+	if r.Kind == disk.Write {
+		s.writes++
+		if (r.Off|int64(len(r.Data)))%int64(s.Info().PhysicalBlock) != 0 {
+			s.partial++
+		}
+	}
+	s.Memory.Submit(r)
+}
+
 func TestGeometryThatCannotWorkIsRefused(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -23,6 +23,8 @@ type Table struct {
 	writing uint64 // the newest change that the update in progress, or the last one, records
 	relied  uint64 // the newest change that a relied-on version records
 
+	powerSafe bool // see PowerSafe
+
 	pages  []page
 	phase  phase
 	second bool // the update is at its second slot
@@ -43,13 +45,18 @@ type page struct {
 	held    [slots]uint64
 	dirty   bool   // memory differs from the newest version
 	queued  bool   // part of the update in progress
-	image   []byte // the newest version as it lies in a slot, whole logical blocks
+	image   []byte // the newest version as it lies in a slot, whole blocks
 	body    uint32 // bytes of the image that are header no more and padding not yet
 	write   iosched.Write
 }
 
 // Geometry returns the geometry of the disk.
 func (t *Table) Geometry() *Geometry { return &t.Root.Geometry }
+
+// PowerSafe reports whether an interrupted write leaves every block of the disk readable. The disk must have said so when it was
+// formatted, and must say so still: whichever of the two promises less may be what the block that cannot be read now was last
+// written under, and taking that for a failing device would keep the store from opening for ever.
+func (t *Table) PowerSafe() bool { return t.powerSafe }
 
 // Entry returns what the table holds of x.
 func (t *Table) Entry(x ID) Entry { return t.entries[x] }
@@ -259,7 +266,7 @@ func (p *page) oldest() int {
 }
 
 // encode builds the body of page i in its image, behind the room for the header; the tail is padded with zeros to whole
-// logical blocks.
+// logical blocks, or physical ones where a block may be unreadable until a write covers all of it.
 func (t *Table) encode(i uint32, p *page) {
 	b := p.image[:pageHeaderBytes]
 	if i == 0 {
@@ -273,7 +280,11 @@ func (t *Table) encode(i uint32, p *page) {
 		b = le.AppendUint64(b, uint64(e.Generation))
 	}
 	p.body = uint32(len(b) - pageHeaderBytes)
-	for uint32(len(b))%t.Root.Geometry.Logical != 0 {
+	block := t.Root.Geometry.Physical
+	if t.powerSafe {
+		block = t.Root.Geometry.Logical
+	}
+	for uint32(len(b))%block != 0 {
 		b = append(b, 0)
 	}
 	p.image = b
