@@ -2,7 +2,6 @@ package log
 
 import (
 	"github.com/shardproof/shardproof/engine/chunk"
-	"github.com/shardproof/shardproof/engine/disk"
 )
 
 // Where the first invalid unit stands, two things may have happened. A crash tore the tail: then the log ends here. Or a unit
@@ -57,7 +56,7 @@ func (s *scan) ask(from position, yes func(h header) bool) (bool, error) {
 	defer s.buffers.Put(scratch)
 	return s.region(from, func(index int, off, size uint32) (bool, error) {
 		base := s.geo.Base(s.list(index).Extent)
-		return disk.Ask(s.disk, scratch, base+int64(off), int64(size), func(at int64, block []byte) bool {
+		return s.askDisk(scratch, base+int64(off), int64(size), func(at int64, block []byte) bool {
 			h, ok := decodeHeader(block, s.place(index, uint32(at-base)), s.geo)
 			return ok && s.epochHolds(h) && yes(h)
 		})
@@ -112,7 +111,7 @@ func (s *scan) find(n uint64, from position) (found position, err error) {
 	_, err = s.region(from, func(index int, off, size uint32) (bool, error) {
 		for end := off + size; off < end; off += s.geo.Physical {
 			at := s.place(index, off)
-			yes, err := disk.Ask(s.disk, scratch, s.geo.Base(at.Extent)+int64(off), int64(s.geo.Physical), func(_ int64, block []byte) bool {
+			yes, err := s.askDisk(scratch, s.geo.Base(at.Extent)+int64(off), int64(s.geo.Physical), func(_ int64, block []byte) bool {
 				h, ok := decodeHeader(block, at, s.geo)
 				return ok && s.epochHolds(h) && h.number == n && s.mayBegin(n, index, off)
 			})

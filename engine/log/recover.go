@@ -4,7 +4,6 @@ import (
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/extent"
-	"github.com/shardproof/shardproof/engine/fault"
 )
 
 // Tail is where a recovered log ends.
@@ -36,8 +35,8 @@ type Applier interface {
 }
 
 // Recover reads the log of table from its replay position to its end and hands every mutation to a. It notes in table.Root the
-// first number of every extent up to the end, and writes nothing. A device error ends it: an unreadable block is never taken
-// for the end of the log.
+// first number of every extent up to the end, and writes nothing. A device error that does not pass ends it, but for blocks that
+// an interrupted write may have left unreadable (L9).
 func Recover(d disk.Disk, b *disk.Buffers, table *extent.Table, a Applier) (*Tail, error) {
 	root := &table.Root
 	s := scan{disk: d, buffers: b, table: table, root: root, geo: &root.Geometry, applier: a, number: root.Replay.Number, off: root.Replay.Offset}
@@ -147,7 +146,7 @@ func (s *scan) read(i int, off uint32, number uint64) (h header, whole, seen boo
 	}
 	at := s.place(i, off)
 	if err := s.readAt(s.block, at); err != nil {
-		return h, false, false, err
+		return h, false, false, s.fatal(err)
 	}
 	h, ok := decodeHeader(s.block, at, s.geo)
 	if !ok || h.number != number || !s.epochHolds(h) || h.length > s.geo.WindowBytes {
@@ -166,22 +165,18 @@ func (s *scan) readUnit(h *header) (bool, error) {
 	s.unit = s.unit[:h.length]
 	off := s.geo.Base(h.place.Extent) + int64(h.place.Offset)
 	expected := *h
-	whole, err := disk.ReadUnit(s.disk, s.unit, off, func(u []byte) bool {
+	check := func(u []byte) bool {
 		again, ok := decodeHeader(u, expected.place, s.geo)
 		return ok && again == expected && again.bodyHolds(u)
-	})
+	}
+	whole, err := disk.ReadUnit(s.disk, s.unit, off, check)
 	if err != nil {
-		return false, &fault.IO{Op: "read", Offset: off, Err: err}
+		whole, err = disk.ReadUnit(s.disk, s.unit, off, check)
+	}
+	if err != nil {
+		return false, s.fatal(readError(off, err))
 	}
 	return whole, nil
-}
-
-func (s *scan) readAt(p []byte, at chunk.Place) error {
-	off := s.geo.Base(at.Extent) + int64(at.Offset)
-	if err := s.disk.Read(p, off); err != nil {
-		return &fault.IO{Op: "read", Offset: off, Err: err}
-	}
-	return nil
 }
 
 // accept applies the unit in s.unit and moves behind it.

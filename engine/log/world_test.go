@@ -1,6 +1,7 @@
 package log
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -17,20 +18,57 @@ const blockBytes = 64
 // geometry has extents of 16 blocks; a unit of one small frame takes 3.
 var geometry = extent.Geometry{
 	DiskBytes: 16 * 1024, ExtentBytes: 1024, Extents: 16, Logical: blockBytes, Physical: blockBytes, PageBytes: blockBytes,
-	WindowBytes: 768, WindowUnits: 4,
+	WindowBytes: 768, WindowUnits: 4, PowerSafe: true,
 }
 
-// tape is a memory disk that can be told to take writes and never carry them out: they are what a crash decides about.
+// tape is a memory disk that can be told to take writes and never carry them out: they are what a crash decides about. Chosen
+// blocks, and chosen reads, fail.
 type tape struct {
 	*disk.Memory
 	holding bool
 	held    []*disk.Request
+	torn    map[int64]bool // offsets of blocks that cannot be read until they are written
+	reads   int
+	failing int // number of the one read that fails; 0 is none
+}
+
+var errTape = errors.New("unreadable")
+
+// holds returns an error if a read of n bytes at off fails.
+func (d *tape) holds(off, n int64) error {
+	d.reads++
+	for b := off; b < off+n; b += blockBytes {
+		if d.torn[b] {
+			return errTape
+		}
+	}
+	if d.reads == d.failing {
+		return errTape
+	}
+	return nil
+}
+
+func (d *tape) Read(p []byte, off int64) error {
+	if err := d.holds(off, int64(len(p))); err != nil {
+		return err
+	}
+	return d.Memory.Read(p, off)
+}
+
+func (d *tape) Ask(off, size int64, pred func(off int64, block []byte) bool) (bool, error) {
+	if err := d.holds(off, size); err != nil {
+		return false, err
+	}
+	return d.Memory.Ask(off, size, pred)
 }
 
 func (d *tape) Submit(r *disk.Request) {
 	if d.holding && r.Kind == disk.Write {
 		d.held = append(d.held, r)
 		return
+	}
+	for b := r.Off; b < r.Off+int64(len(r.Data)); b += blockBytes {
+		delete(d.torn, b)
 	}
 	d.Memory.Submit(r)
 }
@@ -69,12 +107,22 @@ func formatted(t *testing.T) []byte {
 	return slices.Clone(d.Bytes())
 }
 
+// newTape returns a disk with those bytes.
+func newTape(image []byte, powerSafe bool) *tape {
+	m := disk.NewMemory(disk.Info{Size: geometry.DiskBytes, LogicalBlock: blockBytes, PhysicalBlock: blockBytes, PowerSafe: powerSafe})
+	m.Overwrite(image, 0)
+	return &tape{Memory: m}
+}
+
 // open recovers what is on a disk with those bytes and goes on behind it, in an epoch of its own that is relied on.
 func open(t *testing.T, image []byte, group int) *world {
 	t.Helper()
-	m := disk.NewMemory(disk.Info{Size: geometry.DiskBytes, LogicalBlock: blockBytes, PhysicalBlock: blockBytes, PowerSafe: true})
-	m.Overwrite(image, 0)
-	w := &world{disk: &tape{Memory: m}, buffers: new(disk.Buffers), sched: new(iosched.Sched), table: new(extent.Table), log: new(Log)}
+	return openTape(t, newTape(image, true), group)
+}
+
+func openTape(t *testing.T, d *tape, group int) *world {
+	t.Helper()
+	w := &world{disk: d, buffers: new(disk.Buffers), sched: new(iosched.Sched), table: new(extent.Table), log: new(Log)}
 	w.sched.Reset(w.disk, w.buffers)
 	require.NoError(t, w.table.Load(w.disk, w.sched, w.buffers))
 	tail, err := Recover(w.disk, w.buffers, w.table, w)
