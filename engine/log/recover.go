@@ -16,7 +16,7 @@ type Tail struct {
 
 	index     int      // of Position's extent in the root's list
 	directory []byte   // of the last unit accepted
-	rewrite   []placed // accepted units whose durability nothing attests
+	rewrite   []placed // accepted units whose durability nothing attests; none on a disk that is not power-safe, see Rewrite
 }
 
 // placed is where an accepted unit lies.
@@ -225,7 +225,7 @@ func (s *scan) finish() *Tail {
 	s.tail.Position = extent.Position{Number: s.number, Extent: at.Extent, Generation: at.Generation, Offset: s.off}
 	s.tail.index, s.tail.directory, s.tail.Mutation = s.index, s.lastDir, s.mutation
 	for _, p := range s.accepted {
-		if p.number > s.attested {
+		if p.number > s.attested && s.table.PowerSafe() {
 			s.tail.rewrite = append(s.tail.rewrite, p)
 		}
 	}

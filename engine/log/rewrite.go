@@ -12,6 +12,12 @@ import (
 // Rewrite writes again, in place and byte for byte, every accepted unit whose durability nothing attests, and flushes: what
 // recovery is about to show must survive the next power cut, even if so far it is only in the device's cache or half of it
 // comes from a write whose flush failed. It does nothing when there is none.
+//
+// Nor does it where an interrupted write may leave a block unreadable. What nothing attests may have been acknowledged all the
+// same, and this is its only copy: power lost during the write would cost what two power cuts must not cost. The flush that Open
+// begins with makes durable what the device has. What is given up: units of a write or flush that failed, whose process ended and
+// which recovery then found whole, may be damage after a later power cut, with all that damage entails. None of them had been
+// reported persistent before.
 func (t *Tail) Rewrite(d disk.Disk, b *disk.Buffers, io *iosched.Sched, g *extent.Geometry) error {
 	if len(t.rewrite) == 0 {
 		return nil

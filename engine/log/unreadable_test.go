@@ -1,6 +1,8 @@
 package log
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -118,5 +120,28 @@ func TestRecoveryReadsAgainBeforeItBelievesAnError(t *testing.T) {
 			require.Equal(t, w.damaged, again.damaged, "read %d", n)
 			require.Equal(t, w.tail.Position, again.tail.Position, "read %d", n)
 		}
+	}
+}
+
+// Where an interrupted write may leave a block unreadable, recovery writes over nothing that may be durable: power lost while it
+// does would cost what was persistent.
+func TestPowerLostInRecoveryCostsNothingThatWasPersistent(t *testing.T) {
+	image, _, _ := tailed(t, 4)
+	for _, powerSafe := range []bool{true, false} {
+		d := newTape(image, powerSafe)
+		w, err := recovering(t, d)
+		require.NoError(t, err)
+		d.holding = true
+		require.NoError(t, w.tail.Rewrite(d, w.buffers, w.sched, &geometry))
+		require.Equal(t, powerSafe, len(d.held) > 0, "a power-safe disk makes durable again what nothing attests")
+		for _, r := range d.held {
+			require.Equal(t, image[r.Off:r.Off+int64(len(r.Data))], r.Data, "byte for byte")
+		}
+		again := newTape(slices.Clone(d.Bytes()), powerSafe)
+		again.torn = map[int64]bool{}
+		for _, r := range d.held {
+			again.torn[r.Off] = !powerSafe
+		}
+		wantSeen(t, openTape(t, again, 1), []byte{1, 2, 3, 4}, fmt.Sprint("power-safe ", powerSafe))
 	}
 }
