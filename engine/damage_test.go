@@ -75,6 +75,29 @@ func TestDamagedUnitOfAnUncleanLogCostsItsKeysAlone(t *testing.T) {
 	}
 }
 
+// On a disk with larger physical blocks than the store was formatted for, units begin inside them: what attests a damaged one is
+// found there too.
+func TestDamageIsFoundWhereTheDiskHasLargerBlocks(t *testing.T) {
+	for lost := range 4 {
+		old, value := killed(t, 6)
+		old.Overwrite([]byte{0xff, 0xfe}, find(t, old, value(lost)))
+		info := old.Info()
+		info.PhysicalBlock = 4096
+		d := disk.NewMemory(info)
+		d.Overwrite(old.Bytes(), 0)
+		s := open(t, d)
+		for i := range 6 {
+			got, err := s.Get(engine.ShardID{byte(i)})
+			if i == lost {
+				require.ErrorIs(t, err, engine.ErrCorrupt)
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, value(i), got)
+		}
+	}
+}
+
 // The last acknowledged unit has nobody to attest it: this is a declared limit. The log ends before it.
 func TestDamageOfTheLastUnitReadsAsTornTail(t *testing.T) {
 	d, value := killed(t, 6)

@@ -40,8 +40,11 @@ func (s *scan) readAt(p []byte, at chunk.Place) error {
 	return nil
 }
 
-// askDisk is disk.Ask. Blocks that cannot be read, and that do not end recovery, answer no.
+// askDisk is disk.Ask, of the blocks that the geometry has. Blocks that cannot be read, and that do not end recovery, answer no.
 func (s *scan) askDisk(scratch []byte, off, size int64, pred func(off int64, block []byte) bool) (bool, error) {
+	if size > int64(s.geo.Physical) && s.disk.Info().PhysicalBlock > int(s.geo.Physical) { // it would pass over units inside its own
+		return s.askEach(scratch, off, size, pred)
+	}
 	yes, err := disk.Ask(s.disk, scratch, off, size, pred)
 	if err != nil {
 		yes, err = disk.Ask(s.disk, scratch, off, size, pred)
@@ -55,7 +58,7 @@ func (s *scan) askDisk(scratch []byte, off, size int64, pred func(off int64, blo
 	return s.askEach(scratch, off, size, pred)
 }
 
-// askEach asks a range of several blocks, of which not all can be read, block by block.
+// askEach asks a range of several blocks, of which not all can be read or seen at once, block by block.
 func (s *scan) askEach(scratch []byte, off, size int64, pred func(off int64, block []byte) bool) (bool, error) {
 	block := int64(s.geo.Physical)
 	for end := off + size; size > block && off < end; off += block {
