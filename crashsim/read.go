@@ -1,0 +1,188 @@
+package crashsim
+
+import "bytes"
+
+// Read fills p from off, and decides every block of it that is undecided.
+func (d *Disk) Read(p []byte, off int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.readable(off, len(p)); err != nil {
+		return err
+	}
+	if d.chained > 0 {
+		for b := int32(off >> d.shift); b < int32((off+int64(len(p)))>>d.shift); b++ {
+			if d.undecided(b) {
+				d.decide(b)
+			}
+		}
+	}
+	copy(p, d.bytes[off:])
+	return nil
+}
+
+// readable returns why n bytes at off cannot be read, or nil.
+func (d *Disk) readable(off int64, n int) error {
+	if err := d.check(off, n); err != nil {
+		return err
+	}
+	if d.dead {
+		return ErrPower
+	}
+	return d.intact(off, int64(n))
+}
+
+// decide finds out what block b holds.
+func (d *Disk) decide(b int32) {
+	for {
+		v, alternatives := d.newest(b)
+		if v == 0 || !alternatives {
+			return
+		}
+		d.decideUnit(d.versions[v].unit)
+	}
+}
+
+// newest returns the newest version that block b may hold, 0 once it is decided, and whether it may hold other bytes instead. The
+// bytes of an undecided block become those of the version returned.
+func (d *Disk) newest(b int32) (v int32, alternatives bool) {
+	v = d.head[b]
+	for {
+		switch d.state(v) {
+		case lost:
+			v = d.versions[v].prev
+			d.head[b] = v
+			continue
+		case kept:
+			d.place(b, v)
+			d.unchain(b)
+			return 0, false
+		}
+		d.place(b, v)
+		return v, d.differs(v)
+	}
+}
+
+// state returns what is known of version v. A base is always there.
+func (d *Disk) state(v int32) unitState {
+	if u := d.versions[v].unit; u != 0 {
+		return d.units[u].state
+	}
+	return kept
+}
+
+// place makes the bytes of block b those of version v.
+func (d *Disk) place(b, v int32) {
+	if p := d.content(v); !bytes.Equal(p, d.at(b)) {
+		d.store(int64(b)<<d.shift, p)
+	}
+}
+
+// older returns the next older version that may be what a block holds if v is not; 0 if v is certain.
+func (d *Disk) older(v int32) int32 {
+	if d.state(v) == kept {
+		return 0
+	}
+	v = d.versions[v].prev
+	for d.state(v) == lost {
+		v = d.versions[v].prev
+	}
+	return v
+}
+
+// differs reports whether a block whose newest version is v may hold other bytes.
+func (d *Disk) differs(v int32) bool {
+	p := d.content(v)
+	for o := d.older(v); o != 0; o = d.older(o) {
+		if !bytes.Equal(p, d.content(o)) {
+			return true
+		}
+	}
+	return false
+}
+
+// decideUnit finds out whether unit u was kept.
+func (d *Disk) decideUnit(u int32) {
+	x := &d.units[u]
+	g := x.group
+	if g == 0 || d.groups[g].left == 0 {
+		x.group = 0
+		x.state = stateOf(d.choice.ask(uint32(u)))
+		return
+	}
+	x.state = stateOf(d.choice.ask(uint32(u)))
+	if (x.state == kept) != x.match {
+		d.groups[g].left = 0 // one that does not match is all that it says
+		return
+	}
+	if d.groups[g].left--; d.groups[g].left == 1 {
+		d.lastOf(g)
+	}
+}
+
+// lastOf decides the last unit of group g, all others of which match: it does not.
+func (d *Disk) lastOf(g int32) {
+	for u := range d.units {
+		if x := &d.units[u]; x.group == g && x.state == open {
+			x.state = stateOf(!x.match)
+		}
+	}
+	d.groups[g].left = 0
+}
+
+func stateOf(yes bool) unitState {
+	if yes {
+		return kept
+	}
+	return lost
+}
+
+// Ask answers as disk.Asker does. It decides a block only if its versions would give different answers.
+func (d *Disk) Ask(off, size int64, pred func(off int64, block []byte) bool) (bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if size == 0 {
+		return false, nil
+	}
+	if err := d.readable(off, int(size)); err != nil {
+		return false, err
+	}
+	for at := off; at < off+size; at += int64(d.info.PhysicalBlock) {
+		if d.askBlock(at, pred) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// askBlock answers for one physical block, by its first logical one.
+func (d *Disk) askBlock(at int64, pred func(off int64, block []byte) bool) bool {
+	b := int32(at >> d.shift)
+	end := at + int64(d.info.LogicalBlock)
+	for torn := b; torn < int32(end>>d.shift)-1; torn++ { // only a disk that lies has these
+		if d.undecided(torn) {
+			d.decide(torn)
+		}
+	}
+	for d.undecided(b) {
+		v, _ := d.newest(b)
+		if v == 0 {
+			break
+		}
+		yes := pred(at, d.bytes[at:end:end])
+		if d.agree(v, yes, func(p []byte) bool { return pred(at, p) }) {
+			return yes
+		}
+		d.decideUnit(d.versions[v].unit)
+	}
+	return pred(at, d.bytes[at:end:end])
+}
+
+// agree reports whether pred gives the same answer for all that a block may hold, whose newest version is v.
+func (d *Disk) agree(v int32, yes bool, pred func(p []byte) bool) bool {
+	for o := d.older(v); o != 0; o = d.older(o) {
+		if p := d.content(o); pred(p[:len(p):len(p)]) != yes {
+			return false
+		}
+	}
+	return true
+}
