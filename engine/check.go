@@ -274,10 +274,7 @@ func (c *checker) freeExtents() {
 func (c *checker) pins() {
 	clear(c.live)
 	count := func(x extent.ID) { c.live[x]++ }
-	_ = c.tree.EachPending(func(e *index.Entry) error {
-		c.eachPin(e, count)
-		return nil
-	})
+	c.tree.EachHeld(func(e *index.Entry) { c.eachPin(e, count) })
 	c.tree.EachUnrecorded(func(l chunk.Locator) { count(l.Extent) })
 	for i, n := range c.live {
 		if got := c.extents.Pins(extent.ID(i)); int64(got) != n {

@@ -160,6 +160,13 @@ func (t *Tree) EachPending(fn func(e *Entry) error) error {
 	return nil
 }
 
+// EachHeld calls fn for every entry that Options.Hold was told of and Options.Drop was not: those of the memtables, and those that
+// newer ones took the place of.
+func (t *Tree) EachHeld(fn func(e *Entry)) {
+	t.mem.each(fn)
+	t.imm.each(fn)
+}
+
 // EachUnrecorded calls fn for the place of every table that is written, and pinned, and not recorded yet.
 func (t *Tree) EachUnrecorded(fn func(l chunk.Locator)) {
 	each := func(j *job, run *Run) {

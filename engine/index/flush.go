@@ -220,9 +220,7 @@ func (j *flushJob) settle(t *Tree) {
 	t.settle()
 	t.unpinTables(&j.run)
 	if t.options.Drop != nil {
-		for at := t.imm.Seek(nil); at.Entry() != nil; at.Next() {
-			t.options.Drop(at.Entry())
-		}
+		t.imm.each(t.options.Drop)
 	}
 	t.imm.Reset()
 	j.end(nil)
@@ -238,10 +236,11 @@ func (j *flushJob) abort(t *Tree, err error) {
 		if t.mem.Get(&e.ID) == nil {
 			t.mem.Set(e)
 			t.puts += kept(e)
-		} else if t.options.Drop != nil {
-			t.options.Drop(e)
+		} else {
+			t.supersede(e)
 		}
 	}
+	t.mem.over = append(t.mem.over, t.imm.over...)
 	t.imm.Reset()
 	t.replay = j.before
 	j.end(err)

@@ -10,8 +10,9 @@ import (
 // list in one slice: no pointers, no allocation once grown. Heights come from a hash of the id, so equal contents have equal
 // shape on every machine.
 type Memtable struct {
-	nodes []node // node 0 is the head
-	tall  int    // levels in use
+	nodes []node  // node 0 is the head
+	tall  int     // levels in use
+	over  []Entry // puts in parts that something newer has taken the place of; a crash may bring them back
 }
 
 const maxHeight = 12
@@ -25,6 +26,7 @@ type node struct {
 func (m *Memtable) Reset() {
 	m.nodes = append(m.nodes[:0], node{})
 	m.tall = 1
+	m.over = m.over[:0]
 }
 
 // Len returns the number of shards in m.
@@ -54,6 +56,16 @@ func (m *Memtable) Get(id *chunk.ShardID) *Entry {
 		return &m.nodes[at].entry
 	}
 	return nil
+}
+
+// each calls fn for every entry of m, and for what they took the place of and is still held.
+func (m *Memtable) each(fn func(*Entry)) {
+	for at := m.Seek(nil); at.Entry() != nil; at.Next() {
+		fn(at.Entry())
+	}
+	for i := range m.over {
+		fn(&m.over[i])
+	}
 }
 
 // search returns the first node at or behind id, 0 if there is none, and the nodes before it on every level.

@@ -193,12 +193,23 @@ func (t *Tree) set(e *Entry) {
 	}
 	if old := t.mem.Get(&e.ID); old != nil {
 		t.puts -= kept(old)
-		if t.options.Drop != nil {
-			t.options.Drop(old)
-		}
+		t.supersede(old)
 	}
 	t.puts += kept(e)
 	t.mem.Set(e)
+}
+
+// supersede lets go of an entry of the memtable, which a newer one takes the place of. Until the newer one is durable a crash may
+// bring the older one back; its final frame is in the log then, but its other parts may lie where nothing recorded counts them. So
+// these stay held until a record does.
+func (t *Tree) supersede(old *Entry) {
+	switch {
+	case t.options.Drop == nil:
+	case old.Kind == PutParts:
+		t.mem.over = append(t.mem.over, *old)
+	default:
+		t.options.Drop(old)
+	}
 }
 
 // kept returns 1 if a merge of everything keeps e, else 0.
