@@ -25,6 +25,7 @@ const (
 	BiasMoveReboot    // a reboot right after data was moved
 	BiasReuse         // something is written right after an extent was freed
 	BiasAnew          // after a format the operations from before come again, but for some
+	BiasAtStake       // a crash comes when much is at stake
 
 	BiasKeyHot    // one of the eight keys used last
 	BiasKeyLive   // a key that is stored
@@ -67,6 +68,8 @@ func (p *Profile) Can(b Bias) bool {
 	switch b {
 	case BiasFull:
 		return p.Full > 0
+	case BiasAtStake:
+		return p.AtStake > 0
 	case BiasAnew:
 		return has(KindFormat)
 	case BiasKeyHot, BiasKeyLive, BiasKeyDead, BiasKeyPool, BiasKeySpread, BiasKeyHigh:
@@ -112,6 +115,7 @@ var biases = [biasCount]BiasInfo{
 	BiasMoveReboot:    {"move-reboot"},
 	BiasReuse:         {"reuse"},
 	BiasAnew:          {"anew"},
+	BiasAtStake:       {"at-stake"},
 	BiasKeyHot:        {"key-hot"},
 	BiasKeyLive:       {"key-live"},
 	BiasKeyDead:       {"key-dead"},

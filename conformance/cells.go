@@ -33,7 +33,7 @@ func (c CellState) after(o *Op, err error, effect bool) CellState {
 		return CellFull
 	case !effect || err != nil:
 		return c
-	case info.arg(RoleFlag) != nil && o.Which != 0:
+	case slices.ContainsFunc(info.Args, func(a Arg) bool { return a.Name == "start" }) && o.Which != 0:
 		return CellBegun
 	case o.Kind == KindFormat:
 		return CellNew
@@ -51,7 +51,7 @@ func (c CellState) after(o *Op, err error, effect bool) CellState {
 // values never fills a disk.
 func (c CellState) reachable(k Kind, suites func(string) bool) bool {
 	return slices.ContainsFunc(kinds[k].Suites, func(s string) bool {
-		return suites(s) && (c != CellBegun || s == "kv") && (c != CellFull || writerOf(s) != KindNone)
+		return suites(s) && (c != CellBegun || wholeStore(s)) && (c != CellFull || writerOf(s) != KindNone)
 	})
 }
 

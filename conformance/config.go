@@ -1,6 +1,10 @@
 package conformance
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/shardproof/shardproof/crashsim"
+)
 
 // Option is a knob of the store under test or of its disk: part of the test case, drawn by the generator, printed when it is
 // not at its default, put back to its default by the reducer when that keeps the failure.
@@ -28,6 +32,7 @@ const (
 	OptTrigger                   // runs of the first level that start a compaction
 	OptFilterBits                // bits a key of the filters of runs
 	OptPartSize                  // blocks of the largest part of a shard; 0: as large as fits
+	OptDevice                    // what a power cut does to a write; one of crashsim.DeviceNames
 	optionCount
 )
 
@@ -47,7 +52,7 @@ type OptionInfo struct {
 }
 
 // ofIndex are the suites in which an index runs.
-var ofIndex = []string{"kv", "index"}
+var ofIndex = []string{"kv", "crash", "index"}
 
 var options = [optionCount]OptionInfo{
 	OptBlock:       {"block", 64, 64, 4096, []uint32{64, 128, 512}, "bytes of a logical block", true, 1, inAll},
@@ -56,8 +61,8 @@ var options = [optionCount]OptionInfo{
 	OptExtent:      {"extent", 64, 16, 65536, []uint32{64, 48, 96, 128}, "blocks in an extent", true, 1, inAll},
 	OptExtents:     {"extents", 16, 11, 4096, []uint32{16, 11, 12, 24}, "extents on the disk", true, 1, inAll},
 	OptGroup:       {"group", 8, 2, 4096, []uint32{8, 4, 16}, "blocks in the largest group-commit unit", true, 1, inKV},
-	OptWindowUnits: {"windowunits", 4, 1, 64, []uint32{4, 1, 2, 8}, "log units in flight", true, 1, inKV},
-	OptWindow:      {"window", 32, 16, 4096, []uint32{32, 16, 64}, "blocks of log in flight", true, 1, inKV},
+	OptWindowUnits: {"windowunits", 4, 1, 64, []uint32{4, 1, 2, 8, 16}, "log units in flight", true, 1, inKV},
+	OptWindow:      {"window", 32, 16, 4096, []uint32{32, 16, 64, 128}, "blocks of log in flight", true, 1, inKV},
 	OptMemtable:    {"memtable", 16, 1, 65536, []uint32{16, 1, 4, 8, 64}, "entries of the memtable", true, 1, ofIndex},
 	OptTable:       {"table", 64, 1, 65536, []uint32{64, 1, 2, 4}, "pages in a table of a sorted run", true, 1, ofIndex},
 	OptSuperPage:   {"superpage", 0, 0, 4096, []uint32{0, 8}, "blocks in a superblock page; 0: one page", true, 1, inAll},
@@ -70,6 +75,7 @@ var options = [optionCount]OptionInfo{
 	OptFanout:     {"fanout", 4, 2, 8, []uint32{4, 2, 3, 8}, "growth from one level of the index to the next", true, 2, ofIndex},
 	OptTrigger:    {"trigger", 2, 1, 4, []uint32{2, 1, 3, 4}, "runs of the first level that start a compaction", true, 2, ofIndex},
 	OptFilterBits: {"filterbits", 10, 0, 16, []uint32{10, 0, 1, 4, 16}, "bits a key of the filters", true, 2, ofIndex},
+	OptDevice:     {"device", 0, 0, uint32(len(crashsim.DeviceNames)) - 1, []uint32{0, 1, 2, 3, 4}, "what a power cut does: 0 any block of a write, 1 no cache, 2 physical blocks are whole, 3 one may be unreadable, 4 short writes are whole", false, 4, inCrash},
 	OptPartSize:   {"partsize", 0, 0, 65536, []uint32{0, 8, 16, 32}, "blocks of the largest part; 0: as large as fits", true, 2, inKV},
 }
 

@@ -157,7 +157,7 @@ func (x *course) execute() {
 	}
 	for x.at = range x.seq.Ops {
 		x.step(&x.seq.Ops[x.at])
-		if x.failure != nil {
+		if x.failure != nil || x.fault != nil {
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/shardproof/shardproof/crashsim"
 	"github.com/shardproof/shardproof/engine"
 	"github.com/shardproof/shardproof/engine/disk"
 )
@@ -21,7 +22,8 @@ func (x *course) format() bool {
 			return false
 		}
 		x.disk = &x.traced
-		x.disk.Reset(d, &x.trace, c.Get(OptReorder) != 0, uint64(c.Get(OptSeed)))
+		_, ordered := d.(*crashsim.Disk) // in an order of its own
+		x.disk.Reset(d, &x.trace, c.Get(OptReorder) != 0 && !ordered, uint64(c.Get(OptSeed)))
 	}
 	err := x.component.format()
 	if errors.Is(err, engine.ErrGeometry) {
@@ -69,7 +71,7 @@ func lifeFailure(field, claim string, err error) *Failure {
 	if err == nil {
 		return nil
 	}
-	return &Failure{Signature{PropertyEqual, KindNone, field, siteOf(err)}, 0, claim, "ok", errorText(err)}
+	return &Failure{Signature: Signature{PropertyEqual, KindNone, field, siteOf(err)}, Claim: claim, Want: "ok", Got: errorText(err)}
 }
 
 // abandon closes a component that a failure left open, for what it may hold; what it answers no longer matters.

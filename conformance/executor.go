@@ -54,6 +54,7 @@ type Stats struct {
 	Kinds      [kindCount]uint64
 	Idle       [kindCount]uint64 // those without effect
 	Cells      Cells
+	Crash      CrashStats
 	Requests   uint64 // reads, writes and flushes the device saw
 	Bytes      uint64 // written to the device
 }
@@ -74,4 +75,6 @@ type Failure struct {
 	Claim string // the property in words, with the values that break it
 	Want  string // the model's answer
 	Got   string // the answer of the store under test
+
+	Instead *Op // of the operation at At, shows the same sooner; nil: nothing does
 }

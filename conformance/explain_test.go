@@ -36,7 +36,7 @@ func TestExplainShowsWhatChangedAtEachStep(t *testing.T) {
      model ok
      store nothing to do
 `
-	f := &Failure{Signature{"EQ", KindReclaim, "count", ""}, 2, "every answer equals the model's", "ok", "nothing to do"}
+	f := &Failure{Signature: Signature{"EQ", KindReclaim, "count", ""}, At: 2, Claim: "every answer equals the model's", Want: "ok", Got: "nothing to do"}
 	if got := ExplainText(steps, f); got != want {
 		t.Errorf("-want +got:\n%s", cmp.Diff(want, got))
 	}

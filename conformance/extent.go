@@ -297,7 +297,7 @@ func (x *Extent) ask(i int) iosched.State {
 
 // orderFailure says that dependency i+1 does not keep to the claimed order.
 func orderFailure(claim string, i int, want, got string) *Failure {
-	return &Failure{Signature{PropertyEqual, KindNone, "state", got}, 0, claim, fmt.Sprintf("dep=%d %s", i+1, want), got}
+	return &Failure{Signature: Signature{PropertyEqual, KindNone, "state", got}, Claim: claim, Want: fmt.Sprintf("dep=%d %s", i+1, want), Got: got}
 }
 
 // chosen returns the extent that op means: counted from the first, modulo how many are among those in question.

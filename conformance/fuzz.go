@@ -12,7 +12,7 @@ import (
 //	| kind | arguments in the order of the table |
 //
 // An option's byte is a place in the list that the generator draws it from. A kind is its number. Keys take one byte,
-// counted from the first, and the last of which is no key; sizes, offsets and fills two, little-endian; all else one. So one flipped
+// counted from the first, and the last of which is no key; sizes, offsets and fills two, little-endian, trails four; all else one. So one flipped
 // bit changes one argument, bytes moved by whole operations are operations, and no byte is without meaning for long.
 const (
 	fuzzHeaderBytes = int(optionCount) + 4 + 2
@@ -87,13 +87,9 @@ func decodeFuzzOp(k Kind, suite string, first uint64, b []byte) Op {
 		if !a.in(suite) {
 			continue
 		}
-		v := uint64(b[0])
-		if n := a.fuzzBytes(); n == 2 {
-			v = uint64(binary.LittleEndian.Uint16(b))
-			b = b[2:]
-		} else {
-			b = b[1:]
-		}
+		var whole [8]byte
+		b = b[copy(whole[:a.fuzzBytes()], b):]
+		v := binary.LittleEndian.Uint64(whole[:])
 		o.Set(a.Field, a.fromFuzz(v, first))
 	}
 	return o
@@ -108,8 +104,9 @@ func appendFuzzOp(dst []byte, o *Op, suite string, first uint64) []byte {
 			continue
 		}
 		v := a.toFuzz(o.Get(a.Field), first)
-		if dst = append(dst, byte(v)); a.fuzzBytes() == 2 {
-			dst = append(dst, byte(v>>8))
+		for range a.fuzzBytes() {
+			dst = append(dst, byte(v))
+			v >>= 8
 		}
 	}
 	return append(dst, make([]byte, end-len(dst))...)
@@ -120,6 +117,8 @@ func (a *Arg) fuzzBytes() int {
 	switch a.Role {
 	case RoleSize, RoleOffset, RoleRange, RoleFill:
 		return 2
+	case RoleTrail:
+		return 4
 	}
 	return 1
 }
@@ -133,6 +132,8 @@ func (a *Arg) fromFuzz(v, first uint64) uint64 {
 		return first + v
 	case a.Role == RoleFill && v >= fuzzNamedFills:
 		return FillMax + v - fuzzNamedFills
+	case v <= a.Max:
+		return v
 	}
 	return v % (a.Max + 1)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // GeneratorVersion goes up whenever any seed of any profile gives another sequence than before; a test pins a hash.
-const GeneratorVersion = 3
+const GeneratorVersion = 4
 
 // MixSeed returns the seed of sequence number n of a run. It depends on nothing else, so any number of workers, shards and
 // machines generate the same set.
@@ -99,7 +99,7 @@ func limitsOf(c *Config, p *Profile) sizeLimits {
 		overhead: p.FrameHeader + p.FrameTrailer,
 	}
 	s.max = s.extent - s.overhead
-	if p.Suite == "kv" {
+	if wholeStore(p.Suite) {
 		s.max = c.ValueMax()
 	}
 	s.disk = s.extent * c.Get(OptExtents)
@@ -122,7 +122,7 @@ func NewGenerator(p *Profile) *Generator {
 	for i := range g.sizeTable {
 		g.sizeTable[i] = biasCount
 	}
-	g.logged = p.Suite == "kv"
+	g.logged = wholeStore(p.Suite)
 	for k := range kinds {
 		for i := range kinds[k].Args {
 			if a := &kinds[k].Args[i]; a.in(p.Suite) {
@@ -322,6 +322,10 @@ func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 		g.Hits[BiasUseful]++
 		return g.readOrWrite(instead)
 	}
+	if kind == KindCrash && g.undone < p.AtStake && instead < 250 && !p.Off.Has(BiasAtStake) {
+		g.Hits[BiasAtStake]++
+		return p.Write
+	}
 	if g.room < 0 && info.Group == GroupMutate && instead < 160 && g.liveLen > 0 && !p.Off.Has(BiasFits) {
 		g.Hits[BiasFits]++
 		return p.Read
@@ -367,7 +371,15 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 		case RoleRange:
 			o.Len = g.rangeLen(o)
 			g.extra = 0
+		case RoleTrail:
+			if r>>24&1 != 0 {
+				o.Set(a.Field, g.pcg.Uint64()>>32)
+			}
 		case RoleFlag, RoleWord:
+			if n := uint32(len(a.Often)); n > 0 && r>>48&1 != 0 {
+				o.Set(a.Field, a.Often[scale16(r>>24, n)])
+				continue
+			}
 			o.Set(a.Field, a.Default+uint64(scale16(r>>24, uint32(a.Draw-a.Default)+1)))
 		case RolePick:
 			o.Set(a.Field, uint64(g.pick(a, r)))
@@ -654,6 +666,9 @@ func (g *Generator) drawSpace() uint32 {
 func (g *Generator) drawConfig(c *Config) {
 	*c = defaultConfig
 	p := g.Profile
+	for _, s := range p.Base {
+		c.Set(s.Option, s.Value)
+	}
 	if g.coin(BiasGeometry, p.Geometry) {
 		g.Hits[BiasGeometry]++
 		for o := range optionCount {
@@ -665,7 +680,17 @@ func (g *Generator) drawConfig(c *Config) {
 				c.values[o] = info.Draw[scale32(r>>8, uint32(len(info.Draw)))]
 			}
 		}
+		for _, s := range p.Base {
+			if Odds(g.pcg.Uint64()) < s.Stays {
+				c.Set(s.Option, s.Value)
+			}
+		}
 		c.fit()
+	}
+	if slices.Contains(options[OptDevice].Suites, p.Suite) {
+		if draw := options[OptDevice].Draw; g.below(2) == 0 {
+			c.values[OptDevice] = draw[g.below(uint32(len(draw)))]
+		}
 	}
 	r := g.pcg.Uint64()
 	if p.Off.Has(BiasConduct) {

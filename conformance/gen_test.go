@@ -11,10 +11,11 @@ import (
 // goldenHashes pin what each version of the generator makes of the first 1,000 seeds of each stock profile. A change means
 // another version: digests of runs can be compared only within one.
 var goldenHashes = map[string]uint64{
-	"kv/3":     0xee529d0e22484488,
-	"extent/3": 0x2bbb96a23b5f6102,
-	"chunk/3":  0xa008b6add50f4cc8,
-	"index/3":  0x25e7f0f08d0a46bf,
+	"kv/4":     0x341e9a937d005fbd,
+	"extent/4": 0x8f5dceb363b78bed,
+	"chunk/4":  0x34ab4c19841fd0cc,
+	"index/4":  0xcc37241584c5bbc8,
+	"crash/4":  0x6daa4b8be836bfbc,
 }
 
 func TestGeneratorVersionPinsItsSequences(t *testing.T) {
@@ -235,11 +236,17 @@ func TestStockMixIsHonestWork(t *testing.T) {
 				t.Errorf("%s: %s is %.3f, want %v..%v", p.Name, what, v, lo, hi)
 			}
 		}
-		between("mean length", mean, 60, 66)
-		between("share of short sequences", of(c.short, c.sequences), 0.3, 0.4)
+		if p.Suite == "crash" { // each operation of it is work for many
+			between("mean length", mean, 40, 44)
+		} else {
+			between("mean length", mean, 60, 66)
+			between("share of short sequences", of(c.short, c.sequences), 0.3, 0.4)
+		}
 		between("share without effect", of(c.noEffect, c.ops), 0, 0.12)
 		between("share of reads that return bytes", of(c.reads, c.ops), 0.22, 0.5)
-		between("share of default geometry", of(c.defaultShape, c.sequences), 0.45, 0.6)
+		if len(p.Base) == 0 {
+			between("share of default geometry", of(c.defaultShape, c.sequences), 0.45, 0.6)
+		}
 		if p.Suite == "kv" {
 			between("share of small values", of(c.small, c.puts), 0.4, 0.6)
 			between("share of values longer than an extent", of(c.large, c.puts), 0.001, 0.02)

@@ -84,6 +84,9 @@ func (d *TraceDisk) Violation() *Violation { return d.violation }
 // Flying returns how many requests are in flight.
 func (d *TraceDisk) Flying() int { return len(d.flying) }
 
+// Forget says that whoever had requests in flight is gone.
+func (d *TraceDisk) Forget() { d.flying = d.flying[:0] }
+
 // Info describes the disk below.
 func (d *TraceDisk) Info() disk.Info { return d.info }
 

@@ -25,6 +25,7 @@ func (r *run) report(ctx context.Context, canary *CanaryReport, failures []Failu
 		ElapsedSeconds:   r.elapsed.Seconds(),
 		CPUSeconds:       cpu,
 		HonestWork:       t.stats.Honest(),
+		Crash:            t.stats.Crash.figures(),
 		TraceDigest:      digestText(t.digest),
 		Blocks:           t.blockList(),
 		Probes:           probes,
@@ -36,6 +37,9 @@ func (r *run) report(ctx context.Context, canary *CanaryReport, failures []Failu
 	if cpu > 0 {
 		rep.SequencesPerCPUSecond = float64(t.stats.Sequences) / cpu
 		rep.OperationsPerCPUSecond = float64(t.stats.Operations) / cpu
+	}
+	if c := t.stats.Crash; rep.Crash != nil {
+		rep.Crashes, rep.CrashStates = &c.Crashes, &c.States
 	}
 	audit := t.audit
 	rep.DeterminismAudit = &audit

@@ -4,10 +4,13 @@ import "slices"
 
 // Opset is the version of the operation alphabet. It goes up when kinds, arguments, options or words are added; what an older
 // file means never changes. A sequence file names the first version that has all it uses.
-const Opset = 3
+const Opset = 4
 
 // Suites are the names a sequence may be run under; each has one Executor.
-var Suites = []string{"kv", "extent", "chunk", "index"}
+var Suites = []string{"kv", "extent", "chunk", "index", "crash"}
+
+// wholeStore reports whether the sequences of suite drive a whole store, with its log.
+func wholeStore(suite string) bool { return slices.Contains(inKV, suite) }
 
 // Group is what a kind is for. Profiles, phases and the reducer treat the kinds of a group alike.
 type Group uint8
@@ -93,6 +96,7 @@ const (
 	RoleExtent                    // an extent, modulo how many the operation may be about
 	RoleFlag                      // 0 or 1
 	RoleWord                      // one of Words
+	RoleTrail                     // answers to what a crash leaves open, the first one in the lowest bit: 1 is no
 )
 
 // Arg is one argument of a kind.
@@ -106,6 +110,7 @@ type Arg struct {
 	Since   int      // the first opset that has it, where the kind is older; else 0
 	Suites  []string // where it may stand; nil: wherever the kind may
 	Words   []string // of a RoleWord, by value
+	Often   []uint64 // what half of the draws are from
 }
 
 // in reports whether the argument may stand in a sequence of suite.

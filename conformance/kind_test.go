@@ -7,6 +7,8 @@ import (
 
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shardproof/shardproof/crashsim"
 )
 
 func TestKindTableIsWhole(t *testing.T) {
@@ -56,7 +58,8 @@ func TestKindNumbersAreStable(t *testing.T) {
 		"append", "read", "release", "pin", "unpin", "describe",
 		"putchunk", "getchunk", "stale", "forget",
 		"insert", "remove", "lookup", "scan", "move",
-		"format", "load", "erase", "rewrite"}
+		"format", "load", "erase", "rewrite",
+		"crash", "kill"}
 	for k, name := range stable {
 		require.Equal(t, name, Kind(k).String())
 	}
@@ -67,6 +70,8 @@ func TestKindNumbersAreStable(t *testing.T) {
 func TestWordsAreStable(t *testing.T) {
 	require.Equal(t, []string{"runs", "metadata", "copies"}, OwnerNames)
 	require.Equal(t, []string{"offset", "block", "shorter", "longer", "generation", "extent", "pointer", "zero"}, ForgeryNames)
+	require.Equal(t, []string{"nothing", "open", "sync", "flush", "compact", "reclaim", "superblock", "close"}, InterruptNames)
+	require.Equal(t, []string{"sectors", "through", "untorn", "unsafe", "atomic"}, crashsim.DeviceNames)
 	require.Equal(t, []string{"magic", "frames", "locators"}, FillNames)
 	require.Len(t, meaning, len(FillNames))
 }

@@ -2,11 +2,12 @@ package conformance
 
 // Where a kind may stand.
 var (
-	inKV     = []string{"kv"}
+	inKV     = []string{"kv", "crash"} // a whole store
 	inExtent = []string{"extent"}
 	inChunk  = []string{"chunk"}
 	inIndex  = []string{"index"}
-	inAll    = []string{"kv", "extent", "chunk", "index"}
+	inCrash  = []string{"crash"}
+	inAll    = Suites
 )
 
 // Arguments that several kinds have.
@@ -25,8 +26,15 @@ var (
 	argStart    = Arg{Field: FieldWhich, Role: RoleFlag, Name: "start", Max: 1, Draw: 1, Since: 2, Suites: inKV}
 	argOwner    = Arg{Field: FieldWhich, Role: RoleWord, Name: "owner", Max: 2, Draw: 2, Words: OwnerNames}
 	argHow      = Arg{Field: FieldWhich, Role: RoleWord, Name: "how", Max: 7, Draw: 7, Words: ForgeryNames}
+	argIn       = Arg{Field: FieldWhich, Role: RoleWord, Name: "in", Max: uint64(len(InterruptNames)) - 1, Draw: uint64(len(InterruptNames)) - 1, Words: InterruptNames, Often: []uint64{0, 2, 3, 5}}
+	argAt       = Arg{Field: FieldLen, Role: RoleCount, Name: "at", Max: countMax, Draw: 4}
+	argKeep     = Arg{Field: FieldChoice, Role: RoleTrail, Name: "keep", Max: 1<<64 - 1}
+	argOnly     = Arg{Field: FieldOff, Role: RoleFlag, Name: "only", Max: 1} // a single state is simpler than all: sooner run, and sooner read
 	afterAppend = Arg{Field: FieldChoice, Role: RoleAfterPick, Name: "dep", Max: pickMax, Draw: 15}
 )
+
+// InterruptNames are what `crash` and `kill` interrupt, by Op.Which.
+var InterruptNames = []string{"nothing", "open", "sync", "flush", "compact", "reclaim", "superblock", "close"}
 
 // OwnerNames are the owners that `append` appends for, by Op.Which.
 var OwnerNames = []string{"runs", "metadata", "copies"}
@@ -49,7 +57,7 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey},
 		Doc:   "Read a shard: its bytes, or not found."},
-	KindPoll: {Name: "poll", Suites: []string{"kv", "extent"}, Since: 1, Group: GroupRead, Rank: 18,
+	KindPoll: {Name: "poll", Suites: []string{"kv", "crash", "extent"}, Since: 1, Group: GroupRead, Rank: 18,
 		Needs: NeedMutation,
 		Args:  []Arg{argDep},
 		Doc:   "Ask whether the dependency of a mutation is persistent; 0 is the newest. Nothing if there was none."},
@@ -64,7 +72,7 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey}, Simpler: []Kind{KindPut},
 		Doc: "Remove a shard."},
-	KindPump: {Name: "pump", Suites: []string{"kv", "extent", "chunk"}, Since: 1, Group: GroupPersist, Rank: 50,
+	KindPump: {Name: "pump", Suites: []string{"kv", "crash", "extent", "chunk"}, Since: 1, Group: GroupPersist, Rank: 50,
 		Needs: NeedUnsynced,
 		Args:  []Arg{{Field: FieldLen, Role: RoleCount, Name: "n", Default: 1, Max: countMax, Draw: 4}},
 		Doc:   "Let up to n requests of the disk complete."},
@@ -72,11 +80,11 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedUnsynced,
 		Args:  []Arg{argDep}, Simpler: []Kind{KindPump},
 		Doc: "Wait until a mutation is persistent; 0 is the newest. Nothing if there was none."},
-	KindSync: {Name: "sync", Suites: []string{"kv", "extent", "chunk"}, Since: 1, Group: GroupPersist, Rank: 52,
+	KindSync: {Name: "sync", Suites: []string{"kv", "crash", "extent", "chunk"}, Since: 1, Group: GroupPersist, Rank: 52,
 		Needs: NeedUnsynced, Settles: needsOf(NeedUnsynced),
 		Simpler: []Kind{KindWait},
 		Doc:     "Wait until every mutation is persistent."},
-	KindFlush: {Name: "flush", Suites: []string{"kv", "index"}, Since: 1, Group: GroupMaintain, Rank: 54,
+	KindFlush: {Name: "flush", Suites: []string{"kv", "crash", "index"}, Since: 1, Group: GroupMaintain, Rank: 54,
 		Needs: NeedUnflushed, Settles: needsOf(NeedUnsynced, NeedUnflushed),
 		Args: []Arg{argStart}, Simpler: []Kind{KindSync},
 		Doc: "Write the memtable into a sorted run; start=1 begins that and leaves the rest to what comes after."},
@@ -96,16 +104,16 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey, argOff, argRange}, Simpler: []Kind{KindGet},
 		Doc: "Read len bytes of a shard from off on: fewer where it ends before."},
-	KindCompact: {Name: "compact", Suites: []string{"kv", "index"}, Since: 2, Group: GroupMaintain, Rank: 55,
+	KindCompact: {Name: "compact", Suites: []string{"kv", "crash", "index"}, Since: 2, Group: GroupMaintain, Rank: 55,
 		Needs: NeedRuns, Settles: needsOf(NeedRuns),
 		Args: []Arg{argStart}, Simpler: []Kind{KindFlush},
 		Doc: "Take one step of merging runs; start=1 begins it and leaves the rest to what comes after."},
-	KindReclaim: {Name: "reclaim", Suites: []string{"kv", "chunk"}, Since: 2, Group: GroupMaintain, Rank: 56,
+	KindReclaim: {Name: "reclaim", Suites: []string{"kv", "crash", "chunk"}, Since: 2, Group: GroupMaintain, Rank: 56,
 		Needs: NeedGarbage, Settles: needsOf(NeedGarbage),
 		Args:    []Arg{{Field: FieldChoice, Role: RoleExtent, Name: "extent", Max: pickMax, Draw: 23, Suites: inChunk}, argStart},
 		Simpler: []Kind{KindSync, KindFlush},
 		Doc:     "Move what lives out of an extent and free it: out of the best one, or out of that extent of those in use."},
-	KindSuperblock: {Name: "superblock", Suites: []string{"kv", "extent"}, Since: 2, Group: GroupPersist, Rank: 53,
+	KindSuperblock: {Name: "superblock", Suites: []string{"kv", "crash", "extent"}, Since: 2, Group: GroupPersist, Rank: 53,
 		Needs: NeedMutation, Simpler: []Kind{KindSync},
 		Doc: "Write the table of extents."},
 	KindScrub: {Name: "scrub", Suites: inKV, Since: 2, Group: GroupMaintain, Rank: 61,
@@ -197,4 +205,13 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedRuns,
 		Args:  []Arg{argExtent}, Simpler: []Kind{KindCompact},
 		Doc: "Write a table that lies in an extent of those with tables elsewhere."},
+
+	KindCrash: {Name: "crash", Suites: inCrash, Since: 4, Group: GroupReboot, Rank: 74,
+		Needs: NeedMutation, Settles: needsOf(NeedUnsynced, NeedReopen),
+		Args: []Arg{argIn, argAt, argOnly, argKeep}, Simpler: []Kind{KindReboot, KindSync, KindFlush, KindKill},
+		Doc: "Cut the power once at requests of that step have completed, look at all that this can leave, and go on with what keep says; only=1: look at that alone."},
+	KindKill: {Name: "kill", Suites: inCrash, Since: 4, Group: GroupReboot, Rank: 72,
+		Needs: NeedMutation, Settles: needsOf(NeedUnsynced, NeedReopen),
+		Args: []Arg{argIn, argAt}, Simpler: []Kind{KindReboot, KindSync, KindFlush},
+		Doc: "Let the process die once at requests of that step have completed, with all it gave the disk in the cache, and open again."},
 }

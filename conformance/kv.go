@@ -45,6 +45,8 @@ type KV struct {
 	live       int    // bytes of what is stored
 	cache      int    // bytes of the data cache
 
+	crashed crashing
+
 	// Buffers reused for ever.
 	value   []byte // as generated
 	lent    []byte // the copy the store sees

@@ -58,6 +58,8 @@ func (x *KV) apply(op *Op) {
 		x.fill(op)
 	case KindDrain:
 		x.drain()
+	case KindCrash, KindKill:
+		x.crash(op)
 	default:
 		x.effect = false
 	}

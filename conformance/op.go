@@ -52,6 +52,9 @@ const (
 	KindErase  // erase KEY n=N: delete them
 
 	KindRewrite // rewrite extent=N: a table of the index gets another place
+
+	KindCrash // crash in=W at=N keep=BITS: the power fails, in the middle of that
+	KindKill  // kill in=W at=N: the process dies, and the disk's cache stays
 	kindCount
 )
 

@@ -3,7 +3,9 @@ package conformance
 import (
 	"bytes"
 	"fmt"
+	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -453,6 +455,8 @@ func (p *parser) argument(a *Arg, value []byte) (uint64, error) {
 			return uint64(i), nil
 		}
 		return 0, p.errorf("%s is %s, not one of %s", a.Name, quoteWord(value), strings.Join(a.Words, ", "))
+	case RoleTrail:
+		return p.trail(a, value)
 	case RoleFill:
 		if i := slices.Index(FillNames, string(value)); i >= 0 && p.opset >= 2 {
 			return FillMax + uint64(i), nil
@@ -460,6 +464,18 @@ func (p *parser) argument(a *Arg, value []byte) (uint64, error) {
 		return p.value([]byte(a.Name), value, FillMax-1)
 	}
 	return p.value([]byte(a.Name), value, a.Max)
+}
+
+// trail reads answers such as 0x5/4: bits, 1 is yes, the first one lowest, and how many they are.
+func (p *parser) trail(a *Arg, word []byte) (uint64, error) {
+	digits, count, _ := bytes.Cut(word, []byte{'/'})
+	n, ok := decimal(count)
+	if hex, found := bytes.CutPrefix(digits, []byte("0x")); ok && found && n <= 64 {
+		if kept, err := strconv.ParseUint(string(hex), 16, 64); err == nil && bits.Len64(kept) <= int(n) {
+			return ^kept & (1<<n - 1), nil
+		}
+	}
+	return 0, p.errorf("%s is %s, not answers such as 0x5/4", a.Name, quoteWord(word))
 }
 
 func (p *parser) keyID(word []byte) (KeyID, error) {

@@ -1,6 +1,9 @@
 package conformance
 
-import "strconv"
+import (
+	"math/bits"
+	"strconv"
+)
 
 // The text of a sequence, as kept in .seq files:
 //
@@ -129,6 +132,8 @@ func (o *Op) AppendText(dst []byte, page uint32) []byte {
 			dst = appendKey(dst, KeyID(v))
 		case RoleSize, RoleOffset, RoleRange:
 			dst = AppendSize(dst, uint32(v), page)
+		case RoleTrail:
+			dst = appendTrail(dst, v)
 		case RoleWord:
 			dst = append(dst, a.Words[v]...)
 		case RoleFill:
@@ -142,6 +147,13 @@ func (o *Op) AppendText(dst []byte, page uint32) []byte {
 		}
 	}
 	return dst
+}
+
+// appendTrail appends answers as bits, 1 is yes, the first one lowest, and how many they are: none behind the last no.
+func appendTrail(dst []byte, lost uint64) []byte {
+	n := bits.Len64(lost)
+	dst = strconv.AppendUint(append(dst, "0x"...), ^lost&(1<<n-1), 16)
+	return strconv.AppendInt(append(dst, '/'), int64(n), 10)
 }
 
 func appendKey(dst []byte, k KeyID) []byte {

@@ -37,16 +37,25 @@ type Profile struct {
 	// What a frame adds to its value; sizes on an edge depend on it. In bytes, as laid down by the log's format.
 	FrameHeader, FrameTrailer, UnitHeader, DirectoryEntry uint32
 
-	Geometry Odds // that options of the geometry are drawn, each with Knob
+	Base     []Setting // of options, in the place of their defaults, and mostly of what is drawn
+	Geometry Odds      // that options of the geometry are drawn, each with Knob
 	Knob     Odds
 	Reorder  Odds // that the disk completes out of order
 	UUIDBits Odds // that UUIDs are poor
 
-	UsefulMiss Odds // that an operation with nothing to do stays
+	AtStake    uint32 // mutations not waited for that a crash mostly waits for
+	UsefulMiss Odds   // that an operation with nothing to do stays
 	ReadBack   Odds
 	LastLife   Odds
 	FillShare  uint32 // percent of the disk that may be written before values become small
 	PartsShare uint32 // percent of the disk that the longest value takes; less than an extent: none needs several parts
+}
+
+// Setting is a value for an option, and the odds that it stays where the geometry is drawn.
+type Setting struct {
+	Option Option
+	Value  uint32
+	Stays  Odds
 }
 
 // Phase is a stretch of a sequence with weights of its own.

@@ -3,7 +3,7 @@ package conformance
 import "slices"
 
 // Profiles are the stock profiles, one a suite. The profile named all is a mix of them; see Mix.
-var Profiles = []*Profile{kvProfile(), extentProfile(), chunkProfile(), indexProfile()}
+var Profiles = []*Profile{kvProfile(), extentProfile(), chunkProfile(), indexProfile(), crashProfile()}
 
 // ProfileNamed returns the stock profile of that name, or nil.
 func ProfileNamed(name string) *Profile {
@@ -188,6 +188,33 @@ func indexProfile() *Profile {
 		{BiasMoveReboot, KindRewrite, KindReboot, 0, 24},
 		{BiasTwice, KindRewrite, KindRewrite, 24, 24},
 		{BiasReuse, KindCompact, KindInsert, 52, 64},
+	}
+	return p
+}
+
+// crashProfile drives a whole store on a disk that loses power. Little is waited for, so that much is at stake.
+func crashProfile() *Profile {
+	p := kvProfile()
+	p.Name, p.Suite = "crash", "crash"
+	p.Length = Lengths{Short: 40, ShortMax: 20, Base: 20, Tail: 28, Max: 200}
+	p.Spaces = []KeySpace{{20, 1, 1}, {72, 2, 4}, {84, 5, 10}, {80, 11, 32}}
+	p.Base = []Setting{{OptGroup, 4, 64}, {OptWindowUnits, 16, 192}, {OptWindow, 128, 192}, {OptMemtable, 64, 192}}
+	p.Sizes = []SizeShare{
+		{BiasSizeZero, 2}, {BiasSizeOne, 2}, {BiasSizeSmall, 34}, {BiasSizePage, 8}, {BiasSizeFrame, 8}, {BiasSizeGroup, 3},
+		{BiasSizeExtent, 1}, {BiasSizeMax, 1}, {BiasSizeParts, 1},
+	}
+	p.AtStake = 7
+	lessWaiting := func(w *Weights) {
+		for _, k := range []Kind{KindPump, KindWait, KindSync, KindFlush, KindReboot, KindCompact, KindReclaim, KindSuperblock, KindCheck, KindScrub} {
+			w[k] = (w[k] + 5) / 6
+		}
+	}
+	lessWaiting(&p.Weights)
+	p.Weights[KindCrash], p.Weights[KindKill] = 48, 2
+	for i := range p.Phases {
+		w := &p.Phases[i].Weights
+		lessWaiting(w)
+		w[KindCrash], w[KindKill] = 32, 1
 	}
 	return p
 }

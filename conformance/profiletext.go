@@ -45,12 +45,15 @@ func (p *Profile) String() string {
 	}
 	line("frame", "header=%d trailer=%d unit=%d entry=%d", p.FrameHeader, p.FrameTrailer, p.UnitHeader, p.DirectoryEntry)
 	line("options", "geometry=%d/256 knob=%d/256 reorder=%d/256 uuidbits=%d/256", p.Geometry, p.Knob, p.Reorder, p.UUIDBits)
+	for _, s := range p.Base {
+		line("base", "%s=%d stays=%d/256", s.Option.Info().Name, s.Value, s.Stays)
+	}
 	for o := range optionCount {
 		if i := o.Info(); i.Draw != nil && slices.Contains(i.Suites, p.Suite) {
 			line("option", "%s %v", i.Name, i.Draw)
 		}
 	}
-	line("steps", "miss=%d/256 readback=%d/256 lastlife=%d/256 fillshare=%d%% partsshare=%d%%", p.UsefulMiss, p.ReadBack, p.LastLife,
+	line("steps", "atstake=%d miss=%d/256 readback=%d/256 lastlife=%d/256 fillshare=%d%% partsshare=%d%%", p.AtStake, p.UsefulMiss, p.ReadBack, p.LastLife,
 		p.FillShare, p.PartsShare)
 	return b.String()
 }

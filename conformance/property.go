@@ -13,6 +13,8 @@ import (
 const (
 	PropertyEqual       = "EQ"
 	PropertyProgress    = "PROGRESS"
+	PropertyPersist     = "PERSIST"
+	PropertyStable      = "STABLE"
 	PropertyAudit       = "AUDIT"
 	PropertyDeterminism = "DET"
 	PropertySpace       = "SPACE"
@@ -71,7 +73,7 @@ func sameIDs(ids []engine.ShardID, now model.State) bool {
 }
 
 func stateFailure(field, site, claim, want, got string) *Failure {
-	return &Failure{Signature{PropertyEqual, KindNone, field, site}, 0, claim, want, got}
+	return &Failure{Signature: Signature{PropertyEqual, KindNone, field, site}, Claim: claim, Want: want, Got: got}
 }
 
 // CheckProgress is PROGRESS: after a clean shutdown every dependency that was ever handed out is persistent. deps are those of
@@ -146,7 +148,7 @@ func CheckRequests(d *TraceDisk) *Failure {
 }
 
 func auditFailure(field, site, claim, got string) *Failure {
-	return &Failure{Signature{PropertyAudit, KindNone, field, site}, 0, claim, "no complaint", got}
+	return &Failure{Signature: Signature{PropertyAudit, KindNone, field, site}, Claim: claim, Want: "no complaint", Got: got}
 }
 
 // CheckDeterminism is DET: run again, by any executor of the suite, s gives the trace and the outcome it gave the first time.

@@ -124,9 +124,20 @@ func (d *reduction) start() bool {
 		d.known[d.best.Hash()] = d.at
 		d.Reproduced, d.OpsExecs, d.fewest = true, d.Execs, len(d.best.Ops)
 		d.cut()
+		d.instead(f)
 		return true
 	}
 	return false
+}
+
+// instead takes the operation that shows f sooner, if there is one: of the states that a crash can leave, the one that fails.
+func (d *reduction) instead(f *Failure) {
+	if f.Instead == nil || f.At >= len(d.best.Ops) {
+		return
+	}
+	c := d.edit()
+	c.Ops[f.At] = *f.Instead
+	d.try()
 }
 
 // improve goes through the passes and reports whether any found a simpler sequence. Passes that take away much come first; each

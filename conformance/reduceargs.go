@@ -7,7 +7,7 @@ import "slices"
 func (d *reduction) simplerArguments() {
 	d.setEach(func(*Op, *Arg) bool { return true })
 	for _, r := range []Role{RoleSize, RoleFill, RoleDep, RoleCount, RoleAfter, RoleOffset, RoleRange, RolePick, RoleAfterPick, RoleExtent,
-		RoleFlag, RoleWord} {
+		RoleFlag, RoleWord, RoleTrail} {
 		d.setEach(func(_ *Op, a *Arg) bool { return a.Role == r })
 	}
 	for _, p := range d.places() {
@@ -94,6 +94,12 @@ func (d *reduction) bringDown(places []argPlace, edges bool) {
 		}
 	case RoleAfter:
 		set(p.arg.Default)
+	case RoleTrail:
+		for bit := uint64(1); bit != 0 && d.stands(p); bit <<= 1 {
+			if v := d.value(p); v&bit != 0 {
+				set(v &^ bit)
+			}
+		}
 	default:
 		if v < p.arg.Default || !set(p.arg.Default) {
 			bisect(p.arg.Default, v, set)

@@ -1,6 +1,9 @@
 package conformance
 
-import "cmp"
+import (
+	"cmp"
+	"math/bits"
+)
 
 // simpler reports whether a is to be preferred to b: fewer operations; then fewer options away from their defaults and fewer
 // key lines; then fewer bytes of values; then the first difference in options and operations decides, simpler before complex.
@@ -84,10 +87,17 @@ func compareOps(a, b *Op) int {
 	return 0
 }
 
-// cost ranks the values of an argument: the default, then the rest by value.
+// cost ranks the values of an argument: the default, then the rest by value. Of the states that a crash leaves, one is simpler than
+// all; of trails, that with fewer answers of no.
 func (a *Arg) cost(o *Op) uint64 {
-	if v := o.Get(a.Field); v != a.Default {
-		return v + 1
+	v := o.Get(a.Field)
+	switch {
+	case a.Name == argOnly.Name:
+		return a.Max - v
+	case a.Role == RoleTrail:
+		return uint64(bits.OnesCount64(v))<<57 | v>>7
+	case v == a.Default:
+		return 0
 	}
-	return 0
+	return v + 1
 }

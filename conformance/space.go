@@ -137,5 +137,5 @@ func checkFit(t Target, first, again *filled) *Failure {
 }
 
 func spaceFailure(field, site, claim, want, got string) *Failure {
-	return &Failure{Signature{PropertySpace, KindNone, field, site}, 0, claim, want, got}
+	return &Failure{Signature: Signature{PropertySpace, KindNone, field, site}, Claim: claim, Want: want, Got: got}
 }

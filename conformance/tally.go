@@ -215,6 +215,7 @@ func (s *Stats) Add(o *Stats) {
 		s.Idle[k] += o.Idle[k]
 	}
 	s.Cells.add(&o.Cells)
+	s.Crash.add(&o.Crash)
 	s.Requests += o.Requests
 	s.Bytes += o.Bytes
 }

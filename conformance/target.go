@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 
+	"github.com/shardproof/shardproof/crashsim"
 	"github.com/shardproof/shardproof/engine"
 	"github.com/shardproof/shardproof/engine/disk"
 )
@@ -76,6 +77,13 @@ type Factory interface {
 	Open(d disk.Disk, c *Config) (Target, error)
 }
 
+// Rewinder is a Factory that can go back: what its stores draw by chance after Return is what they drew after Remember. A crash with
+// many outcomes goes on from the same state in each.
+type Rewinder interface {
+	Remember()
+	Return()
+}
+
 // DiskSource returns a blank disk of the size and block sizes that c asks for. An Executor calls it once for each sequence and
 // is done with the disk of the one before by then, so that a source may hand out one disk for ever, cleared.
 type DiskSource func(c *Config) (disk.Disk, error)
@@ -88,6 +96,24 @@ func DiskInfo(c *Config) disk.Info {
 		LogicalBlock:  block,
 		PhysicalBlock: block * int(c.Get(OptPhysical)),
 		PowerSafe:     true,
+	}
+}
+
+// CrashDisks returns a source of disks that can lose power; it is one disk, cleared for every sequence.
+func CrashDisks() DiskSource {
+	var d *crashsim.Disk
+	return func(c *Config) (disk.Disk, error) {
+		info := DiskInfo(c)
+		config := crashsim.Config{Info: info, Device: crashsim.DeviceNumber(int(c.Get(OptDevice)), info.PhysicalBlock)}
+		if c.Get(OptReorder) != 0 {
+			config.Shuffle = 1 + uint64(c.Get(OptSeed))
+		}
+		if d == nil {
+			d = crashsim.New(config)
+		} else {
+			d.Reset(config)
+		}
+		return d, nil
 	}
 }
 

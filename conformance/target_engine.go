@@ -73,6 +73,7 @@ func NewEngineFactory() Factory { return &engineFactory{probes: probe.NewSet()} 
 type engineFactory struct {
 	uuids  uuidSource
 	probes *probe.Set    // of all its stores
+	before uuidSource    // as remembered
 	last   *engine.Store // the store opened before: nobody uses it any more
 	target engineTarget  // of last
 }
@@ -115,6 +116,10 @@ func (f *engineFactory) Open(d disk.Disk, c *Config) (Target, error) {
 	f.target.Store = s
 	return &f.target, nil
 }
+
+// Remember and Return implement Rewinder.
+func (f *engineFactory) Remember() { f.before = f.uuids }
+func (f *engineFactory) Return()   { f.uuids = f.before }
 
 // AddProbes implements ProbeSource.
 func (f *engineFactory) AddProbes(add func(name string, count uint64)) { addProbes(f.probes, add) }

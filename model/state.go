@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 
@@ -39,14 +40,19 @@ func words(id *engine.ShardID) (high, low uint64) {
 	return binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
 }
 
+// Equal reports whether s and o are the same shards with the same bytes.
+func (s State) Equal(o State) bool {
+	return slices.EqualFunc(s, o, func(a, b Shard) bool { return a.ID == b.ID && bytes.Equal(a.Data, b.Data) })
+}
+
 // Mutation is a put, or a delete.
 type Mutation struct {
 	Shard
 	Delete bool
 }
 
-// apply returns s after m.
-func (s State) apply(m Mutation) State {
+// Apply returns s after m, in the memory of s if it fits.
+func (s State) Apply(m Mutation) State {
 	i, found := s.Find(m.ID)
 	switch {
 	case found && m.Delete:

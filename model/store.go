@@ -16,6 +16,7 @@ type Store struct {
 	now    State      // M1
 	base   State      // every mutation up to persisted
 	later  []Mutation // persisted+1, persisted+2, ...
+	could  State      // scratch: what a crash may leave
 	closed bool
 	bytes  []byte // what the values lie in, one after another
 }
@@ -39,7 +40,7 @@ func (s *Store) mutate(m Mutation) (engine.Dependency, error) {
 	if s.closed {
 		return engine.Dependency{}, engine.ErrClosed
 	}
-	s.now = s.now.apply(m)
+	s.now = s.now.Apply(m)
 	s.later = append(s.later, m)
 	return iosched.NewDependency(s, s.Mutations()), nil
 }
@@ -109,7 +110,7 @@ func (s *Store) Reopen() { s.closed = false }
 
 // Reset makes s empty and open, for another life; the dependencies of this one lose their meaning.
 func (s *Store) Reset() {
-	*s = Store{Limit: s.Limit, now: s.now[:0], base: s.base[:0], later: s.later[:0], bytes: s.bytes[:0]}
+	*s = Store{Limit: s.Limit, now: s.now[:0], base: s.base[:0], could: s.could[:0], later: s.later[:0], bytes: s.bytes[:0]}
 }
 
 // Mutations returns the number of the newest mutation, Persisted that of the newest one that is persistent; 0 is none.
@@ -120,7 +121,7 @@ func (s *Store) Persisted() uint64 { return s.persisted }
 func (s *Store) Persist(n uint64) {
 	count := min(max(n, s.persisted)-s.persisted, uint64(len(s.later)))
 	for _, m := range s.later[:count] {
-		s.base = s.base.apply(m)
+		s.base = s.base.Apply(m)
 	}
 	s.later = slices.Delete(s.later, 0, int(count))
 	s.persisted += count
@@ -133,6 +134,21 @@ func (s *Store) Crash(n uint64) {
 	s.later = s.later[:0]
 	s.now = append(s.now[:0], s.base...)
 	s.closed = false
+}
+
+// Explain returns after how many mutations, the fewest that a crash may let through, s held exactly got: all that was persistent,
+// and a prefix of what came later. It reports false if no such number explains it.
+func (s *Store) Explain(got State) (n uint64, ok bool) {
+	s.could = append(s.could[:0], s.base...)
+	for i := 0; ; i++ {
+		if s.could.Equal(got) {
+			return s.persisted + uint64(i), true
+		}
+		if i == len(s.later) {
+			return 0, false
+		}
+		s.could = s.could.Apply(s.later[i])
+	}
 }
 
 // Now returns what the store holds, until the next mutation; Base what certainly survives a crash (D of every shard), and Later

@@ -68,6 +68,7 @@ type exportedTest struct {
 // executorText is what makes the executor of each suite, as executors does.
 var executorText = map[string]string{
 	"kv":     "conformance.NewKV(conformance.NewEngineFactory(), conformance.MemoryDisks())",
+	"crash":  "conformance.NewKV(conformance.NewEngineFactory(), conformance.CrashDisks())",
 	"extent": "conformance.NewExtent(conformance.NewExtentFactory(), conformance.MemoryDisks())",
 	"chunk":  "conformance.NewChunk(conformance.NewChunkFactory(), conformance.MemoryDisks())",
 	"index":  "conformance.NewIndex(conformance.NewIndexFactory())",

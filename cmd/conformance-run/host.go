@@ -91,7 +91,11 @@ func (h *host) stock(p *conformance.Profile) conformance.Suite {
 		NewGenerator: func() conformance.Filler { return conformance.NewGenerator(p) },
 	}
 	newExecutor := executors[p.Suite]
-	s.NewExecutor = func() (conformance.Executor, error) { return newExecutor(conformance.MemoryDisks()), nil }
+	source := conformance.MemoryDisks
+	if p.Suite == "crash" {
+		source = conformance.CrashDisks
+	}
+	s.NewExecutor = func() (conformance.Executor, error) { return newExecutor(source()), nil }
 	if h.disk != nil {
 		s.WorkersMax = 1
 		s.NewExecutor = func() (conformance.Executor, error) {
@@ -113,7 +117,8 @@ func (h *host) suiteOf(s *conformance.Sequence, file string) (conformance.Suite,
 
 // executors make what executes the sequences of each suite.
 var executors = map[string]func(conformance.DiskSource) conformance.Executor{
-	"kv": func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
+	"kv":    func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
+	"crash": func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
 	"extent": func(d conformance.DiskSource) conformance.Executor {
 		return conformance.NewExtent(conformance.NewExtentFactory(), d)
 	},

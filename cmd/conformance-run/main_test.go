@@ -267,7 +267,7 @@ func TestAFailureTellsItsStory(t *testing.T) {
 }
 
 func TestExplainShowsEveryStep(t *testing.T) {
-	defer func() { newStores = conformance.NewEngineFactory }()
+	t.Cleanup(func() { newStores = conformance.NewEngineFactory }) // after that of spoil
 	newStores = conformance.NewModelFactory
 	golden(t, "explain.txt", call(t, "explain", filepath.Join("testdata", "read-back.seq")))
 	spoil(t, conformance.SpoilByte)

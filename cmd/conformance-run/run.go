@@ -142,9 +142,24 @@ func printResult(w io.Writer, rep *conformance.Report) {
 	fmt.Fprintf(w, "  trace digest %s; %s replayed from the corpus; %s run twice, %d differ\n", rep.TraceDigest,
 		plural(int(rep.CorpusReplayed), "sequence"), plural(int(rep.DeterminismAudit.Checked), "sequence"),
 		rep.DeterminismAudit.Differing)
+	if rep.Crash != nil {
+		fmt.Fprintf(w, "  %s\n", crashText(rep))
+	}
 	if len(rep.Cells) > 0 {
 		fmt.Fprintf(w, "  %s\n", cellsText(rep))
 	}
+}
+
+// crashText says what crashes left, and how much of it was looked at.
+func crashText(rep *conformance.Report) string {
+	c := rep.Crash
+	text := fmt.Sprintf("%s; %s states, %s recoveries; %s of %s power cuts certified; writes at stake: median %d, at most %d",
+		grouped(*rep.Crashes)+" crashes", brief(float64(*rep.CrashStates)), brief(float64(c.Recoveries)),
+		grouped(c.Certified), grouped(c.InBounds), c.PendingP50, c.PendingMax)
+	if c.SampledShareMin > 0 {
+		text += fmt.Sprintf("; of the others at least %.2g of all states", c.SampledShareMin)
+	}
+	return text
 }
 
 // cellsText says how much of the product of kinds and states was seen, and what least.

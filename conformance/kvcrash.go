@@ -1,0 +1,343 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shardproof/shardproof/crashsim"
+	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/model"
+)
+
+// What happens at a crash. The store is interrupted, and the disk is left with all that the crash may have kept of it. Then, in
+// every state that a store can tell apart (see package crashsim):
+//
+//	open ──► read everything: PERSIST ──► put, sync ──► end in one of four ways ──► open ──► read everything: STABLE
+//
+// What is put goes where the log was torn; what it leaves undecided may rise again only then. At last the sequence itself goes on in
+// one state, with whatever of it is still undecided.
+
+// crashing is what a KV needs at a crash. The buffers are reused for ever.
+type crashing struct {
+	before, after dump
+	visit         crashsim.Visit
+	how           int // the state under exploration ends
+}
+
+// dump is all that a store holds.
+type dump struct {
+	ids    []engine.ShardID
+	bytes  []byte
+	shards model.State
+}
+
+// The bounds of an exploration. Beyond them a crash is looked at by chance, and the report says so.
+const (
+	leavesMax    = 2048
+	leavesChance = 64
+	plainOneIn   = 100
+)
+
+// crash lets the store die at a request of some step, looks at what that may leave, and opens what it has left.
+func (x *KV) crash(op *Op) {
+	d := x.crashDisk()
+	if d == nil {
+		x.effect = false
+		return
+	}
+	x.settle()
+	x.interrupt(op, d)
+	if x.failure != nil {
+		return
+	}
+	x.stats.Crash.Crashes++
+	d.PowerOn(op.Choice)
+	r, rewinds := x.factory.(Rewinder)
+	if rewinds {
+		r.Remember()
+	}
+	if op.Kind == KindCrash && !x.explore(op, d) {
+		return
+	}
+	if rewinds {
+		r.Return()
+	}
+	x.recover()
+}
+
+// crashDisk returns the disk below as one that can lose power, nil if it is not.
+func (x *KV) crashDisk() *crashsim.Disk {
+	if x.disk == nil {
+		return nil
+	}
+	d, _ := x.disk.inner.(*crashsim.Disk)
+	return d
+}
+
+// interrupt begins a step of the store, and ends the store in the middle of it.
+func (x *KV) interrupt(op *Op, d *crashsim.Disk) {
+	arm := d.Cut
+	if op.Kind == KindKill {
+		arm = d.Kill
+	}
+	step := InterruptNames[op.Which]
+	if step == "open" { // what died already dies again while it is opened
+		arm(0)
+		d.PowerOff()
+		x.gone()
+		d.PowerOn(op.Choice)
+	}
+	arm(int(op.Len))
+	err := x.begin(step)
+	if !d.PowerOff() { // it came to its end
+		x.ended(step, err)
+	}
+	if step != "open" {
+		x.settle()
+	}
+	x.gone()
+}
+
+// begin takes the step.
+func (x *KV) begin(step string) error {
+	ctx := context.Background()
+	switch step {
+	case "open":
+		_, err := x.factory.Open(x.below(), &x.seq.Config)
+		return err
+	case "sync":
+		return x.target.Sync(ctx)
+	case "flush":
+		return x.target.Flush(ctx)
+	case "compact":
+		_, err := x.target.Compact(ctx)
+		return err
+	case "reclaim":
+		_, err := x.target.Reclaim(ctx)
+		return err
+	case "superblock":
+		return x.target.FlushSuperblock(ctx)
+	case "close":
+		return x.target.Close()
+	}
+	return nil
+}
+
+// ended judges a step that the crash came too late for.
+func (x *KV) ended(step string, err error) {
+	switch {
+	case x.tolerable(err):
+	case step == "open":
+		x.keep(persistFailure("open", siteOf(err), "a store can be opened after a crash", "ok", errorText(err)))
+	default:
+		x.keep(lifeFailure("error", step+" does its work", err))
+	}
+	if step == "close" && err == nil {
+		x.keep(CheckProgress(x.deps))
+	}
+}
+
+// gone forgets the store: it is dead.
+func (x *KV) gone() {
+	x.disk.Forget()
+	x.drop()
+}
+
+// explore looks at every state that the crash can have left, or at the one that op says, and reports whether all was well.
+func (x *KV) explore(op *Op, d *crashsim.Disk) bool {
+	s := &x.stats.Crash
+	if x.crashed.visit == nil {
+		x.crashed.visit = x.leaf
+	}
+	if op.Off != 0 {
+		_, ok := d.Try(op.Choice, x.crashed.visit)
+		x.disk.Forget()
+		return ok
+	}
+	writes, _ := d.Undecided()
+	s.Explored++
+	s.Pending[min(writes, pendingMax)]++
+	s.PendingMax = max(s.PendingMax, uint64(writes))
+	found, err := d.Explore(crashsim.Bounds{Leaves: leavesMax, Samples: leavesChance, Plain: plainOneIn, Seed: x.chance()}, x.crashed.visit)
+	x.disk.Forget()
+	s.States += uint64(found.Leaves)
+	switch {
+	case err != nil && x.failure == nil:
+		x.fault = fmt.Errorf("operation %d: %w", x.at+1, err)
+		return false
+	case found.Found && found.Fits:
+		one := *op
+		one.Choice, one.Off = found.Lost, 1
+		x.failure.Instead = &one
+	case found.Whole:
+		s.Certified++
+	case !found.Found:
+		s.noteShare(found.Share)
+	}
+	x.trace.Word(uint64(found.Runs)<<32 | uint64(found.Leaves))
+	return !found.Found
+}
+
+// chance returns a number for what is drawn at the operation under way.
+func (x *KV) chance() uint64 {
+	return mix64(uint64(x.seq.Config.Get(OptSeed))<<32 ^ uint64(x.at))
+}
+
+// leaf is one state: it is opened, read, and goes on.
+func (x *KV) leaf(again bool) (digest uint64, ok bool) {
+	if r, rewinds := x.factory.(Rewinder); rewinds {
+		r.Return()
+	}
+	x.disk.Forget()
+	t, ok := x.openAfter("a store can be opened after a power cut")
+	if !ok || !x.readAll(t, &x.crashed.before) {
+		return 0, false
+	}
+	if _, ok := x.explained(&x.crashed.before); !ok {
+		return 0, false
+	}
+	digest = x.crashed.before.digest()
+	if !again {
+		x.crashed.how = int(mix64(x.chance()^x.crashDisk().Answers()) % endCount)
+	}
+	return digest, x.goOn(t)
+}
+
+// openAfter opens the store after a crash.
+func (x *KV) openAfter(claim string) (Target, bool) {
+	x.stats.Crash.Recoveries++
+	t, err := x.factory.Open(x.below(), &x.seq.Config)
+	if err != nil {
+		return nil, x.keep(persistFailure("open", siteOf(err), claim, "ok", errorText(err)))
+	}
+	return t, true
+}
+
+// readAll makes d all that t holds.
+func (x *KV) readAll(t Target, d *dump) bool {
+	var err error
+	d.shards, d.bytes = d.shards[:0], d.bytes[:0]
+	if d.ids, err = t.AppendList(d.ids[:0], nil, len(x.model.Now())+len(x.model.Base())+len(x.model.Later())+2); err != nil {
+		return x.keep(persistFailure("error", siteOf(err), "a recovered store lists its shards", "ids", errorText(err)))
+	}
+	for _, id := range d.ids {
+		start := len(d.bytes)
+		if d.bytes, err = t.AppendShard(d.bytes, id); err != nil {
+			return x.keep(persistFailure("error", siteOf(err), "a recovered store can read what it lists", keyText(id, x.seq), errorText(err)))
+		}
+		d.shards = append(d.shards, model.Shard{ID: id, Data: d.bytes[start:]})
+	}
+	return true
+}
+
+// digest returns a hash of all.
+func (d *dump) digest() uint64 {
+	var t Trace
+	for i := range d.shards {
+		t.Bytes(d.shards[i].ID[:])
+		t.Bytes(d.shards[i].Data)
+	}
+	return t.Sum()
+}
+
+// explained returns after how many mutations the model was what d holds.
+func (x *KV) explained(d *dump) (uint64, bool) {
+	n, ok := x.model.Explain(d.shards)
+	if !ok {
+		x.keep(CheckPersist(&x.model, d.shards, x.seq))
+	}
+	return n, ok
+}
+
+// The ways in which a state goes on after a put.
+const (
+	endCleanly = iota
+	endKilled
+	endCutAll  // the power fails, and all is lost that may be
+	endCutSome // the power fails, and some of it is lost
+	endCount
+)
+
+// goOn puts a shard where the log was torn, ends the store in one of some ways, and opens it again: what was there is there.
+func (x *KV) goOn(t Target) bool {
+	id, put := x.seq.ShardID(NoKey-1), false
+	page := uint64(x.seq.Config.Page())
+	x.value = AppendValue(x.value[:0], uint32(x.chance()%(2*page)), FillMax-1)
+	dep, err := t.Put(id, x.value)
+	switch {
+	case classOf(err) == classFull:
+	case err != nil:
+		return x.keep(lifeFailure("put", "a recovered store takes a shard", err))
+	default:
+		put = true
+		if err = t.Wait(context.Background(), dep); err != nil {
+			return x.keep(lifeFailure("wait", "what was put after a recovery becomes persistent", err))
+		}
+	}
+	want := x.crashed.before.shards
+	if put {
+		want = want.Apply(model.Mutation{Shard: model.Shard{ID: id, Data: x.value}})
+		x.crashed.before.shards = want
+	}
+	if !x.end(t, x.crashed.how) {
+		return false
+	}
+	t, ok := x.openAfter("a store that was recovered can be opened again")
+	if !ok || !x.readAll(t, &x.crashed.after) {
+		return false
+	}
+	return x.keep(CheckStable(want, x.crashed.after.shards, x.seq))
+}
+
+// end ends t in that way.
+func (x *KV) end(t Target, how int) bool {
+	d := x.crashDisk()
+	switch how {
+	case endCleanly:
+		if !x.keep(CheckAudit(t, x.disk, &x.scratch)) {
+			return false
+		}
+		if err := t.Close(); err != nil {
+			return x.keep(lifeFailure("close", "a recovered store can be closed", err))
+		}
+	case endKilled:
+		d.Kill(0)
+		d.PowerOff()
+		d.PowerOn(0)
+	default:
+		lost := ^uint64(0)
+		if how == endCutSome {
+			lost = x.chance()
+		}
+		d.Cut(0)
+		d.PowerOff()
+		d.PowerOn(lost)
+	}
+	x.disk.Forget()
+	return true
+}
+
+// recover opens what the crash left, and lets the model be that.
+func (x *KV) recover() {
+	t, ok := x.openAfter("a store can be opened after a crash")
+	if !ok {
+		return
+	}
+	x.target = t
+	if !x.readAll(t, &x.crashed.before) {
+		return
+	}
+	n, ok := x.explained(&x.crashed.before)
+	if !ok {
+		return
+	}
+	x.model.Crash(n)
+	x.deps = x.deps[:n]
+	clear(x.deps) // all of these are persistent now, and their store is gone
+	x.dirty, x.superDirty, x.empty = true, true, false
+	x.live = 0
+	for i := range x.crashed.before.shards {
+		x.live += len(x.crashed.before.shards[i].Data)
+	}
+	x.got.count, x.want.count = int(n), int(n)
+}
