@@ -203,7 +203,7 @@ func (e *explorer) weigh() {
 			free++
 		}
 	}
-	e.weight.SetInt64(int64(max(d.hurt.left, 1)))
+	e.weight.SetInt64(d.hurt.images())
 	for _, n := range e.groups {
 		if n > 0 { // of n units not all match
 			e.factor.Lsh(e.factor.SetInt64(1), uint(n))

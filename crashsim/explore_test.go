@@ -71,7 +71,7 @@ func reader(d disk.Disk, seed uint64) (digest uint64) {
 			note(uint64(len(fmt.Sprint(err))))
 		case 1:
 			off &^= 127
-			yes, err := disk.Ask(d, scratch, off, 256, func(_ int64, b []byte) bool { return b[5]&1 == 1 })
+			yes, err := disk.Ask(d, scratch, off, 256, func(_ int64, b []byte) bool { return b != nil && b[5]&1 == 1 })
 			note(uint64(len(fmt.Sprint(yes, err))))
 		default:
 			yes, err := disk.ReadUnit(d, p, off, whole)
@@ -103,7 +103,7 @@ func images(d *Disk, fn func(*Disk)) {
 	n := len(d.units) - 1
 	for mask := range 1 << n {
 		for damaged := -1; damaged < len(d.hurt.state); damaged++ {
-			if damaged >= 0 && d.hurt.state[damaged] != endangered {
+			if damaged >= 0 && d.hurt.state[damaged] != suspect {
 				continue
 			}
 			d.mark()
@@ -111,12 +111,14 @@ func images(d *Disk, fn func(*Disk)) {
 				d.units[1+u].state = stateOf(mask>>u&1 == 1)
 			}
 			for p := range d.hurt.state {
-				d.hurt.state[p] = sound
+				if d.hurt.state[p] == suspect {
+					d.hurt.state[p] = sound
+				}
 			}
 			if damaged >= 0 {
 				d.hurt.state[damaged] = unreadable
 			}
-			d.hurt.left = 0
+			d.hurt.suspects, d.hurt.harmless = 0, 1
 			fn(d)
 			d.unmark()
 		}
@@ -125,7 +127,7 @@ func images(d *Disk, fn func(*Disk)) {
 
 func TestALeafStandsForExactlyItsImages(t *testing.T) {
 	for device := range deviceCount {
-		for seed := range uint64(1000) {
+		for seed := range uint64(300) {
 			r := rand.New(rand.NewPCG(seed, uint64(device)))
 			d := New(small(device))
 			workload(t, d, r, 1+r.IntN(4))
@@ -157,7 +159,7 @@ func TestALeafStandsForExactlyItsImages(t *testing.T) {
 func TestWhatIsUndecidedOutlivesTheNextPowerCuts(t *testing.T) {
 	layered := 0
 	for device := range deviceCount {
-		for seed := range uint64(2000) {
+		for seed := range uint64(400) {
 			r := rand.New(rand.NewPCG(seed, uint64(device)))
 			d := New(small(device))
 			for life := range 3 {

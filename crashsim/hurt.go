@@ -1,75 +1,116 @@
 package crashsim
 
-// hurt says which physical block the last power cut made unreadable, as far as anybody has asked; earlier ones that were found out
-// stay so until they are rewritten.
+// hurt is the question which physical block the last power cut made unreadable: one of those that were being written, or none. Blocks
+// of earlier cuts that were found out stay unreadable until they are rewritten.
 type hurt struct {
-	state []hurtState // of every physical block; empty unless Device.Unreadable
-	found int32       // the one that the last power cut has made unreadable, counted from 1; 0: none, or not known yet
-	left  int32       // answers still possible: none, or one of the blocks nobody asked for; 0 or 1: no question is left
+	state    []hurtState // of every physical block; empty unless Device.Unreadable
+	suspects int32       // blocks that may be the one, and matter
+	harmless int32       // answers that do not matter: none, and blocks that were wholly rewritten since
+	one      int32       // if it is none but these: a block that may be the one, counted from 1; else 0
 }
 
 type hurtState uint8
 
 const (
-	sound      hurtState = iota
-	endangered           // it was being written, and nobody has asked for it yet
+	sound hurtState = iota
+	suspect
 	unreadable
 )
 
-// endanger begins the question which block the power cut, that just came, has made unreadable: one that was being written, or
-// none. What an earlier cut had left open is over: it did nothing.
+// images returns how many answers are left.
+func (h *hurt) images() int64 { return int64(max(1, h.suspects+h.harmless)) }
+
+// endanger begins the question for the power cut that just came. What is left open of an earlier one is decided: nothing, if
+// that can be.
 func (d *Disk) endanger() {
 	h := &d.hurt
-	h.left, h.found = 0, 0
 	if len(h.state) == 0 {
 		return
 	}
-	for p := range h.state {
-		if h.state[p] == endangered {
+	for p, s := range h.state {
+		if s == suspect {
 			h.state[p] = sound
 		}
 	}
-	h.left = 1
+	if h.one != 0 && h.harmless == 0 {
+		h.state[h.one-1] = unreadable
+	}
+	h.suspects, h.harmless, h.one = 0, 1, 0
 	for b, v := range d.head {
 		if v == 0 || d.versions[v].life != d.life-1 {
 			continue
 		}
 		if p := d.physical(int64(b) << d.shift); h.state[p] == sound {
-			h.state[p] = endangered
-			h.left++
+			h.state[p] = suspect
+			h.suspects++
 		}
 	}
 }
 
 func (d *Disk) physical(off int64) int { return int(off / int64(d.info.PhysicalBlock)) }
 
-// intact finds out whether the n bytes at off can be read.
+// intact finds out whether the n bytes at off can be read, and no more than that.
 func (d *Disk) intact(off, n int64) error {
 	h := &d.hurt
 	if len(h.state) == 0 {
 		return nil
 	}
-	for p := d.physical(off); p <= d.physical(off+n-1); p++ {
-		if h.state[p] == endangered {
-			d.inspect(p)
-		}
-		if h.state[p] == unreadable {
+	from, to := d.physical(off), d.physical(off+n-1)
+	here := int32(0)
+	for p := from; p <= to; p++ {
+		switch h.state[p] {
+		case unreadable:
 			return ErrUnreadable
+		case suspect:
+			here++
 		}
 	}
-	return nil
+	switch {
+	case here == 0:
+		return nil
+	case here < h.suspects+h.harmless && d.choice.ask(1<<31|uint32(from)):
+		h.clear(from, to)
+		return nil
+	}
+	h.narrow(from, to, here)
+	return ErrUnreadable
 }
 
-// inspect finds out whether physical block p is readable.
-func (d *Disk) inspect(p int) {
-	h := &d.hurt
-	h.state[p] = sound
-	switch {
-	case h.left <= 1: // another one is the one
-	case d.choice.ask(1<<31 | uint32(p)):
-		h.left--
-	default:
-		h.state[p], h.left, h.found = unreadable, 1, int32(p)+1
+// clear notes that none of the blocks is the one.
+func (h *hurt) clear(from, to int) {
+	for p := from; p <= to; p++ {
+		if h.state[p] == suspect {
+			h.state[p] = sound
+			h.suspects--
+		}
+	}
+	if h.one != 0 && int(h.one)-1 >= from && int(h.one)-1 <= to {
+		h.another()
+	}
+}
+
+// another makes one a block that still may be it.
+func (h *hurt) another() {
+	for p, s := range h.state {
+		if s == suspect {
+			h.one = int32(p) + 1
+			return
+		}
+	}
+}
+
+// narrow notes that one of the blocks is it, here in number.
+func (h *hurt) narrow(from, to int, here int32) {
+	for p, s := range h.state {
+		if s == suspect && (p < from || p > to) {
+			h.state[p] = sound
+		}
+	}
+	h.suspects, h.harmless = here, 0
+	h.another()
+	if here == 1 {
+		h.state[h.one-1] = unreadable
+		h.suspects, h.harmless = 0, 1
 	}
 }
 
@@ -81,6 +122,10 @@ func (d *Disk) heal(off, n int64) {
 	}
 	size := int64(d.info.PhysicalBlock)
 	for p := (off + size - 1) / size; (p+1)*size <= off+n; p++ {
+		if h.state[p] == suspect {
+			h.suspects--
+			h.harmless++
+		}
 		h.state[p] = sound
 	}
 }

@@ -11,7 +11,7 @@ func (e *explorer) again() error {
 	d.rewind()
 	copy(d.units[1:], e.image)
 	copy(d.hurt.state, e.damage)
-	d.hurt.left = 0
+	d.hurt.suspects, d.hurt.harmless = 0, 1
 	e.inner.begin(0)
 	d.exploring, d.choice = nil, &e.inner
 	digest, _ := e.visit(true)
@@ -43,11 +43,11 @@ func (e *explorer) imagine() {
 	}
 	e.damage = append(e.damage[:0], d.levels[len(d.levels)-1].chains.hurt.state...) // as the leaf began
 	for p, s := range e.damage {
-		if s == endangered {
+		if s == suspect {
 			e.damage[p] = sound
 		}
 	}
-	if p := d.hurt.found; p > 0 {
+	if p := d.hurt.one; p > 0 {
 		e.damage[p-1] = unreadable
 	}
 }

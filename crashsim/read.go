@@ -143,8 +143,11 @@ func (d *Disk) Ask(off, size int64, pred func(off int64, block []byte) bool) (bo
 	if size == 0 {
 		return false, nil
 	}
-	if err := d.readable(off, int(size)); err != nil {
+	if err := d.check(off, int(size)); err != nil {
 		return false, err
+	}
+	if d.dead {
+		return false, ErrPower
 	}
 	for at := off; at < off+size; at += int64(d.info.PhysicalBlock) {
 		if d.askBlock(at, pred) {
@@ -158,23 +161,32 @@ func (d *Disk) Ask(off, size int64, pred func(off int64, block []byte) bool) (bo
 func (d *Disk) askBlock(at int64, pred func(off int64, block []byte) bool) bool {
 	b := int32(at >> d.shift)
 	end := at + int64(d.info.LogicalBlock)
-	for torn := b; torn < int32(end>>d.shift)-1; torn++ { // only a disk that lies has these
+	p := d.bytes[at:end:end]
+	for torn := b + 1; torn < int32(end>>d.shift); torn++ { // only a disk that lies has these
 		if d.undecided(torn) {
 			d.decide(torn)
 		}
 	}
+	of := func(p []byte) bool { return pred(at, p) }
 	for d.undecided(b) {
 		v, _ := d.newest(b)
-		if v == 0 {
+		if v == 0 || d.agree(v, of(p), of) {
 			break
 		}
-		yes := pred(at, d.bytes[at:end:end])
-		if d.agree(v, yes, func(p []byte) bool { return pred(at, p) }) {
-			return yes
+		if d.maybeUnreadable(at) && d.intact(at, 1) != nil {
+			return of(nil)
 		}
 		d.decideUnit(d.versions[v].unit)
 	}
-	return pred(at, d.bytes[at:end:end])
+	if yes := of(p); !d.maybeUnreadable(at) || yes == of(nil) || d.intact(at, 1) == nil {
+		return yes
+	}
+	return of(nil)
+}
+
+// maybeUnreadable reports whether the physical block at off is unreadable or may be.
+func (d *Disk) maybeUnreadable(off int64) bool {
+	return len(d.hurt.state) > 0 && d.hurt.state[d.physical(off)] != sound
 }
 
 // agree reports whether pred gives the same answer for all that a block may hold, whose newest version is v.

@@ -77,7 +77,8 @@ type Disk interface {
 
 // Asker is a Disk that answers a yes/no question about blocks without handing out their bytes: whether pred holds for any of
 // the physical blocks that start in [off, off+size). pred sees the first logical block of each, depends on nothing but its
-// arguments, and keeps neither. A disk that explores crash states answers without deciding what the blocks hold as long as
+// arguments, and keeps neither. On a disk that is not power-safe a block that cannot be read is nil to pred, on any other it is an
+// error. A disk that explores crash states answers without deciding what the blocks hold as long as
 // every version of every block gives the same answer.
 type Asker interface {
 	Ask(off, size int64, pred func(off int64, block []byte) bool) (bool, error)
@@ -99,7 +100,15 @@ func Ask(d Disk, scratch []byte, off, size int64, pred func(off int64, block []b
 	for size > 0 {
 		n := min(int64(len(scratch)), size)
 		if err := d.Read(scratch[:n], off); err != nil {
-			return false, err
+			if info.PowerSafe {
+				return false, err
+			}
+			yes, err := askSingly(d, scratch, off, n, pred)
+			if yes || err != nil {
+				return yes, err
+			}
+			off, size = off+n, size-n
+			continue
 		}
 		for b := int64(0); b < n; b += int64(info.PhysicalBlock) {
 			if pred(off+b, scratch[b:b+int64(info.LogicalBlock)]) {
@@ -107,6 +116,21 @@ func Ask(d Disk, scratch []byte, off, size int64, pred func(off int64, block []b
 			}
 		}
 		off, size = off+n, size-n
+	}
+	return false, nil
+}
+
+// askSingly asks the physical blocks of a range, of which not all can be read.
+func askSingly(d Disk, scratch []byte, off, size int64, pred func(off int64, block []byte) bool) (bool, error) {
+	info := d.Info()
+	for end := off + size; off < end; off += int64(info.PhysicalBlock) {
+		block := scratch[:info.LogicalBlock]
+		if err := d.Read(block, off); err != nil {
+			block = nil
+		}
+		if pred(off, block) {
+			return true, nil
+		}
 	}
 	return false, nil
 }

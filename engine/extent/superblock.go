@@ -303,7 +303,7 @@ func (l *loader) slotAt(off, stride int64) (h pageHeader, ok bool, err error) {
 		return h, false, nil
 	}
 	yes, err := disk.Ask(l.disk, l.block, off, physical, func(off int64, b []byte) bool {
-		if le.Uint32(b) != pageMagic {
+		if b == nil || le.Uint32(b) != pageMagic {
 			return false // most are not, and an error is an allocation
 		}
 		h, err := decodePageHeader(b, off)
