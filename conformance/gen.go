@@ -57,6 +57,7 @@ type Generator struct {
 	tails     [3]uint32 // by owner: where appends go on, outside the log
 	full      [4]int    // operations that fill and drain, in turn; -1: none
 	fullStep  int
+	crashAt   int // the operation that is a crash in any case; -1: none
 	fullLen   uint32
 	drawn     uint64              // kinds with a weight
 	timings   [kindCount][]Timing // by what came before
@@ -167,6 +168,10 @@ func (g *Generator) Fill(dst *Sequence, seed uint64) {
 		g.lifeAt = n - 2 - int(g.below(uint32(n/4)))
 	}
 	g.planFull(n)
+	g.crashAt = -1
+	if p.AtStake > 0 {
+		g.crashAt = n - 1 - int(g.below(uint32(1+n/2)))
+	}
 	g.all, g.anew, g.born, g.from = dst.Ops, 0, 0, 0
 	g.fillOps(dst.Ops)
 }
@@ -271,7 +276,7 @@ func (g *Generator) fillStretch(ops []Op, first int) {
 	prev := KindNone
 	for i := range ops {
 		g.index = first + i
-		if g.anew > 0 && g.index < g.lifeAt && g.again(&ops[i]) {
+		if g.anew > 0 && g.index < g.lifeAt && g.index != g.crashAt && g.again(&ops[i]) {
 			g.note(&ops[i])
 			prev = ops[i].Kind
 			continue
@@ -291,6 +296,8 @@ func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 	kind := g.kindTable[r&127]
 	instead := Odds(r >> 16)
 	switch {
+	case i == g.crashAt:
+		return KindCrash
 	case i >= g.lifeAt:
 		if i == g.lifeAt {
 			g.Hits[BiasLastLife]++
@@ -322,7 +329,7 @@ func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 		g.Hits[BiasUseful]++
 		return g.readOrWrite(instead)
 	}
-	if kind == KindCrash && g.undone < p.AtStake && instead < 250 && !p.Off.Has(BiasAtStake) {
+	if i < g.crashAt && i >= g.crashAt-int(p.AtStake) && info.Group > GroupMutate && instead < 232 && !p.Off.Has(BiasAtStake) {
 		g.Hits[BiasAtStake]++
 		return p.Write
 	}

@@ -43,7 +43,7 @@ type Profile struct {
 	Reorder  Odds // that the disk completes out of order
 	UUIDBits Odds // that UUIDs are poor
 
-	AtStake    uint32 // mutations not waited for that a crash mostly waits for
+	AtStake    uint32 // operations before the planned crash of a sequence that mostly wait for nothing; 0: none is planned
 	UsefulMiss Odds   // that an operation with nothing to do stays
 	ReadBack   Odds
 	LastLife   Odds

@@ -198,23 +198,23 @@ func crashProfile() *Profile {
 	p.Name, p.Suite = "crash", "crash"
 	p.Length = Lengths{Short: 40, ShortMax: 20, Base: 20, Tail: 28, Max: 200}
 	p.Spaces = []KeySpace{{20, 1, 1}, {72, 2, 4}, {84, 5, 10}, {80, 11, 32}}
-	p.Base = []Setting{{OptGroup, 4, 64}, {OptWindowUnits, 16, 192}, {OptWindow, 128, 192}, {OptMemtable, 64, 192}}
+	p.Base = []Setting{{OptGroup, 2, 64}, {OptWindowUnits, 16, 192}, {OptWindow, 128, 192}, {OptMemtable, 24, 192}}
 	p.Sizes = []SizeShare{
 		{BiasSizeZero, 2}, {BiasSizeOne, 2}, {BiasSizeSmall, 34}, {BiasSizePage, 8}, {BiasSizeFrame, 8}, {BiasSizeGroup, 3},
 		{BiasSizeExtent, 1}, {BiasSizeMax, 1}, {BiasSizeParts, 1},
 	}
-	p.AtStake = 7
+	p.AtStake = 14
 	lessWaiting := func(w *Weights) {
 		for _, k := range []Kind{KindPump, KindWait, KindSync, KindFlush, KindReboot, KindCompact, KindReclaim, KindSuperblock, KindCheck, KindScrub} {
 			w[k] = (w[k] + 5) / 6
 		}
 	}
 	lessWaiting(&p.Weights)
-	p.Weights[KindCrash], p.Weights[KindKill] = 48, 2
+	p.Weights[KindCrash], p.Weights[KindKill] = 1, 2
 	for i := range p.Phases {
 		w := &p.Phases[i].Weights
 		lessWaiting(w)
-		w[KindCrash], w[KindKill] = 32, 1
+		w[KindCrash], w[KindKill] = 1, 1
 	}
 	return p
 }

@@ -59,7 +59,7 @@ func (s *Store) renew(d disk.Disk, o Options) {
 	clear(s.parts)
 	*s = Store{
 		disk: d, options: o, probes: o.Probes, buffers: s.buffers, pages: s.pages, indexPages: s.indexPages,
-		extents: s.extents, log: s.log, chunks: s.chunks, tree: s.tree, parts: s.parts,
+		extents: s.extents, log: s.log, chunks: s.chunks, tree: s.tree, hooks: s.hooks, parts: s.parts,
 		entries: s.entries[:0], peak: s.peak[:0], check: s.check, switches: switches{record: s.switches.record[:0]},
 	}
 	s.switches.store = s
@@ -99,11 +99,15 @@ func (s *Store) recover(queue *disk.Queue) error {
 
 // openTree opens the index that meta describes.
 func (s *Store) openTree(meta *index.Metadata) {
-	s.tree = index.Open(s.chunks, &s.switches, meta, s.tailMutation, index.Options{
-		Geometry: s.extents.Geometry(), TablePages: s.options.TablePages, FilterBits: s.options.FilterBits, Trigger: s.options.Trigger,
-		Fanout: s.options.Fanout, Cache: s.indexPages, Probes: s.probes, Await: s.await, Parts: s.partsOf, Hold: s.hold, Drop: s.drop,
-		Pin: s.extents.Pin, Unpin: s.extents.Unpin, MustMerge: s.mustMerge, Reuse: s.tree,
-	})
+	if s.hooks.Await == nil {
+		s.hooks = index.Options{
+			Await: s.await, Parts: s.partsOf, Hold: s.hold, Drop: s.drop, Pin: s.extents.Pin, Unpin: s.extents.Unpin, MustMerge: s.mustMerge,
+		}
+	}
+	o := s.hooks
+	o.Geometry, o.TablePages, o.FilterBits = s.extents.Geometry(), s.options.TablePages, s.options.FilterBits
+	o.Trigger, o.Fanout, o.Cache, o.Probes, o.Reuse = s.options.Trigger, s.options.Fanout, s.indexPages, s.probes, s.tree
+	s.tree = index.Open(s.chunks, &s.switches, meta, s.tailMutation, o)
 	s.memtable = max(1, min(s.options.MemtableEntries, s.tree.Shape().ExtentEntries()))
 }
 
@@ -111,7 +115,7 @@ func (s *Store) openTree(meta *index.Metadata) {
 // ends with the first of the three.
 func (s *Store) replayLog() error {
 	g := s.extents.Geometry()
-	tail, err := log.Recover(s.disk, s.buffers, &s.extents.Table, applier{s})
+	tail, err := s.log.Recover(s.disk, s.buffers, &s.extents.Table, applier{s})
 	if err != nil {
 		return err
 	}
@@ -159,7 +163,8 @@ type applier struct{ s *Store }
 
 // Apply notes a mutation.
 func (a applier) Apply(h *chunk.Header, loc chunk.Locator, payload []byte) error {
-	e := index.Entry{ID: h.ID, Mutation: h.Mutation}
+	e := &a.s.replayed
+	*e = index.Entry{ID: h.ID, Mutation: h.Mutation}
 	switch h.Kind {
 	case chunk.PutFinal:
 		e.Kind, e.Locator = index.Put, loc
@@ -178,7 +183,7 @@ func (a applier) Apply(h *chunk.Header, loc chunk.Locator, payload []byte) error
 	default:
 		return loc.Place().Corrupt("frame kind in the log")
 	}
-	return a.s.tree.Set(&e)
+	return a.s.tree.Set(e)
 }
 
 // Damaged notes a lost mutation.

@@ -35,6 +35,8 @@ type Store struct {
 	log        *log.Log
 	chunks     *chunk.Store
 	tree       *index.Tree
+	hooks      index.Options // of the tree: the functions among them; made once
+	replayed   index.Entry   // scratch of recovery
 
 	// From here on the log is not covered by the index, in the two measures that are bounded (N5).
 	tailMutation uint64

@@ -35,6 +35,7 @@ type Log struct {
 	open    *unit   // the last of units while it takes frames, else nil
 	lastDir []byte  // directory of the last sealed unit
 	spare   []*unit // for reuse
+	scan    *scan   // of Recover
 }
 
 // unit is a unit from its opening until it is durable.
@@ -55,7 +56,7 @@ type unit struct {
 // zero, or a log that nobody uses any more; its memory is used again and its dependencies lose their meaning.
 func (l *Log) Start(table *extent.Table, io *iosched.Sched, b *disk.Buffers, group int, epoch uint64, tail *Tail) {
 	spare := append(l.spare, l.units...)
-	*l = Log{units: l.units[:0], spare: spare, lastDir: append(l.lastDir[:0], tail.directory...)}
+	*l = Log{units: l.units[:0], spare: spare, scan: l.scan, lastDir: append(l.lastDir[:0], tail.directory...)}
 	for _, u := range l.spare {
 		u.buf = nil
 	}

@@ -38,8 +38,20 @@ type Applier interface {
 // first number of every extent up to the end, and writes nothing. A device error that does not pass ends it, but for blocks that
 // an interrupted write may have left unreadable (L9).
 func Recover(d disk.Disk, b *disk.Buffers, table *extent.Table, a Applier) (*Tail, error) {
-	root := &table.Root
-	s := scan{disk: d, buffers: b, table: table, root: root, geo: &root.Geometry, applier: a, number: root.Replay.Number, off: root.Replay.Offset}
+	return new(scan).recover(d, b, table, a)
+}
+
+// Recover does what the function Recover does, in memory that l keeps. The tail is valid until the next call.
+func (l *Log) Recover(d disk.Disk, b *disk.Buffers, table *extent.Table, a Applier) (*Tail, error) {
+	if l.scan == nil {
+		l.scan = new(scan)
+	}
+	return l.scan.recover(d, b, table, a)
+}
+
+func (s *scan) recover(d disk.Disk, b *disk.Buffers, table *extent.Table, a Applier) (*Tail, error) {
+	s.reset(d, b, table, a)
+	root := s.root
 	s.block = b.Get(int(s.geo.Logical))
 	s.unit = b.Get(int(s.geo.Physical))
 	defer s.release()
@@ -80,6 +92,23 @@ type scan struct {
 
 	block []byte // one logical block
 	unit  []byte // the unit being read
+
+	// What is asked about the unit being read; made once.
+	expected header
+	holds    func(u []byte) bool
+	frame    func(f *chunk.Header, loc chunk.Locator, frame []byte) error
+}
+
+// reset makes s stand at the beginning of the log of table, in the memory it has.
+func (s *scan) reset(d disk.Disk, b *disk.Buffers, table *extent.Table, a Applier) {
+	root := &table.Root
+	*s = scan{
+		disk: d, buffers: b, table: table, root: root, geo: &root.Geometry, applier: a, number: root.Replay.Number, off: root.Replay.Offset,
+		accepted: s.accepted[:0], lastDir: s.lastDir[:0], tail: Tail{rewrite: s.tail.rewrite[:0]}, holds: s.holds, frame: s.frame,
+	}
+	if s.holds == nil {
+		s.holds, s.frame = s.isExpected, s.apply
+	}
 }
 
 func (s *scan) release() {
@@ -164,14 +193,10 @@ func (s *scan) readUnit(h *header) (bool, error) {
 	}
 	s.unit = s.unit[:h.length]
 	off := s.geo.Base(h.place.Extent) + int64(h.place.Offset)
-	expected := *h
-	check := func(u []byte) bool {
-		again, ok := decodeHeader(u, expected.place, s.geo)
-		return ok && again == expected && again.bodyHolds(u)
-	}
-	whole, err := disk.ReadUnit(s.disk, s.unit, off, check)
+	s.expected = *h
+	whole, err := disk.ReadUnit(s.disk, s.unit, off, s.holds)
 	if err != nil {
-		whole, err = disk.ReadUnit(s.disk, s.unit, off, check)
+		whole, err = disk.ReadUnit(s.disk, s.unit, off, s.holds)
 	}
 	if err != nil {
 		return false, s.fatal(readError(off, err))
@@ -179,17 +204,25 @@ func (s *scan) readUnit(h *header) (bool, error) {
 	return whole, nil
 }
 
+// isExpected reports whether u is wholly the unit whose header was read.
+func (s *scan) isExpected(u []byte) bool {
+	again, ok := decodeHeader(u, s.expected.place, s.geo)
+	return ok && again == s.expected && again.bodyHolds(u)
+}
+
+// apply takes one frame of the unit in s.unit.
+func (s *scan) apply(f *chunk.Header, loc chunk.Locator, frame []byte) error {
+	s.mutation = max(s.mutation, f.Mutation+1)
+	s.lastDir = appendDirectory(s.lastDir, f)
+	return s.applier.Apply(f, loc, frame[chunk.HeaderBytes:chunk.HeaderBytes+f.Length])
+}
+
 // accept applies the unit in s.unit and moves behind it.
 func (s *scan) accept(h *header, index int, off uint32) error {
-	err := h.eachFrame(s.unit, func(f *chunk.Header, loc chunk.Locator, frame []byte) error {
-		s.mutation = max(s.mutation, f.Mutation+1)
-		s.lastDir = appendDirectory(s.lastDir, f)
-		return s.applier.Apply(f, loc, frame[chunk.HeaderBytes:chunk.HeaderBytes+f.Length])
-	})
-	if err != nil {
+	s.lastDir = s.lastDir[:0]
+	if err := h.eachFrame(s.unit, s.frame); err != nil {
 		return err
 	}
-	s.lastDir = s.lastDir[len(s.lastDir)-int(h.frames)*DirectoryBytes:]
 	s.accepted = append(s.accepted, placed{h.number, h.place, h.length})
 	if h.number >= s.root.Resume {
 		s.attested = max(s.attested, h.durableThrough)

@@ -93,14 +93,15 @@ func appendDirectory(b []byte, h *chunk.Header) []byte {
 // eachFrame calls fn for every frame of u, a unit whose checksums held, until fn fails. The frames' payloads are covered by the
 // unit's checksum.
 func (h *header) eachFrame(u []byte, fn func(f *chunk.Header, loc chunk.Locator, frame []byte) error) error {
+	var f chunk.Header // one for all: fn makes it escape
 	off := HeaderBytes + int(h.dirFrames)*DirectoryBytes
 	for range h.frames {
 		if off > len(u) {
 			return h.place.At(off).Corrupt("frame beyond its unit")
 		}
 		at := h.place.At(off)
-		f, err := chunk.DecodeHeader(u[off:], at)
-		if err != nil {
+		var err error
+		if f, err = chunk.DecodeHeader(u[off:], at); err != nil {
 			return err
 		}
 		n := chunk.FrameBytes(int(f.Length))
