@@ -5,7 +5,7 @@ import "math/rand/v2"
 // chooser answers questions about what is undecided. Yes is true: kept, whole, readable.
 type chooser struct {
 	trail  []bool   // the answers since PowerOn, in order
-	asked  []uint32 // what each was about
+	asked  []uint64 // what each was about
 	given  int
 	lost   uint64 // beyond trail, outside of an exploration
 	random *rand.PCG
@@ -23,7 +23,7 @@ func (c *chooser) again(n int) {
 }
 
 // ask returns the answer to the next question; about says which it is.
-func (c *chooser) ask(about uint32) bool {
+func (c *chooser) ask(about uint64) bool {
 	i := c.given
 	c.given++
 	if i < len(c.trail) {
@@ -39,6 +39,14 @@ func (c *chooser) ask(about uint32) bool {
 	}
 	c.trail, c.asked = append(c.trail, yes), append(c.asked, about)
 	return yes
+}
+
+// foreseen returns what the next question is about, if its answer is prescribed; 0 if not.
+func (c *chooser) foreseen() uint64 {
+	if c.given < len(c.trail) {
+		return c.asked[c.given]
+	}
+	return 0
 }
 
 // next turns the trail into that of the next leaf, depth first, yes before no. It returns false when there is none.

@@ -9,6 +9,9 @@ type hurt struct {
 	one      int32       // if it is none but these: a block that may be the one, counted from 1; else 0
 }
 
+// aboutHurt is what a question about physical blocks is about, with the first of them.
+const aboutHurt = 1 << 60
+
 type hurtState uint8
 
 const (
@@ -68,7 +71,7 @@ func (d *Disk) intact(off, n int64) error {
 	switch {
 	case here == 0:
 		return nil
-	case here < h.suspects+h.harmless && d.choice.ask(1<<31|uint32(from)):
+	case here < h.suspects+h.harmless && d.choice.ask(aboutHurt|uint64(from)):
 		h.clear(from, to)
 		return nil
 	}

@@ -65,6 +65,12 @@ func (d *Disk) doubts(off, n int64) {
 // verdict answers for the range whose newest possible content is p, or decides something and says that it has to be asked again.
 // A range that is whole has that content in d.bytes.
 func (d *Disk) verdict(p []byte, off int64, check func(p []byte) bool) (whole, known bool) {
+	if q := d.choice.foreseen(); q&aboutAll != 0 { // it was shown before that this may be asked
+		if match := q&aboutOldest == 0; q == d.about(match, off, len(p)) {
+			d.gather()
+			return d.askAll(match, off, len(p)), true
+		}
+	}
 	if check(p) {
 		return d.allOrNot(p, off, check, true)
 	}
@@ -100,15 +106,13 @@ func (d *Disk) put(p []byte, off int64, b, v int32) { copy(p[int64(b)<<d.shift-o
 
 // allOrNot asks whether every doubtful block holds what p has, which makes a whole range: its newest version, or its oldest.
 func (d *Disk) allOrNot(p []byte, off int64, check func(p []byte) bool, newest bool) (whole, known bool) {
-	w := &d.work
-	w.units = w.units[:0]
-	for _, x := range w.doubtful {
+	for _, x := range d.work.doubtful {
 		if !d.plain(x.newest, newest) || !d.matters(p, off, x, check, newest) {
 			d.decide(x.block)
 			return false, false
 		}
-		d.addUnit(d.versions[x.newest].unit)
 	}
+	d.gather()
 	if implied, again := d.constrained(newest); implied || again {
 		return false, implied
 	}
@@ -121,7 +125,7 @@ func (d *Disk) allOrNot(p []byte, off int64, check func(p []byte) bool, newest b
 		}
 		d.assumed++
 	}
-	return d.askAll(newest), true
+	return d.askAll(newest, off, len(p)), true
 }
 
 // anyEarlier reports whether the range passes the check as it was at another time: when everything up to some write had been kept.
@@ -192,13 +196,29 @@ func (d *Disk) matters(p []byte, off int64, x doubt, check func(p []byte) bool, 
 	return true
 }
 
-func (d *Disk) addUnit(u int32) {
-	for _, x := range d.work.units {
-		if x == u {
-			return
+// gather lists the units of the newest versions of the doubtful blocks.
+func (d *Disk) gather() {
+	d.work.units = d.work.units[:0]
+	for _, x := range d.work.doubtful {
+		if u := d.versions[x.newest].unit; !slices.Contains(d.work.units, u) {
+			d.work.units = append(d.work.units, u)
 		}
 	}
-	d.work.units = append(d.work.units, u)
+}
+
+// What a question to all units of a range is about: one of these bits, where and how long, and the first unit.
+const (
+	aboutAll    = 1 << 62
+	aboutOldest = 1 << 61
+)
+
+func (d *Disk) about(match bool, off int64, n int) uint64 {
+	unit := d.versions[d.work.doubtful[0].newest].unit
+	q := aboutAll | uint64(off>>d.shift)<<36&(1<<61-1) | uint64(n>>d.shift)<<24&(1<<36-1) | uint64(unit)&(1<<24-1)
+	if !match {
+		q |= aboutOldest
+	}
+	return q
 }
 
 // constrained looks at earlier answers of no. It reports whether one of them implies the next, and whether the question has to be
@@ -230,9 +250,9 @@ func (d *Disk) within(g int32, match bool) bool {
 }
 
 // askAll asks whether all units of the question match.
-func (d *Disk) askAll(match bool) bool {
+func (d *Disk) askAll(match bool, off int64, n int) bool {
 	units := d.work.units
-	yes := d.choice.ask(1<<30 | uint32(units[0]))
+	yes := d.choice.ask(d.about(match, off, n))
 	switch {
 	case yes:
 		for _, u := range units {

@@ -106,10 +106,10 @@ func (d *Disk) decideUnit(u int32) {
 	g := x.group
 	if g == 0 || d.groups[g].left == 0 {
 		x.group = 0
-		x.state = stateOf(d.choice.ask(uint32(u)))
+		x.state = stateOf(d.choice.ask(uint64(u)))
 		return
 	}
-	x.state = stateOf(d.choice.ask(uint32(u)))
+	x.state = stateOf(d.choice.ask(uint64(u)))
 	if (x.state == kept) != x.match {
 		d.groups[g].left = 0 // one that does not match is all that it says
 		return
