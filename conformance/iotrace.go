@@ -38,6 +38,8 @@ type TraceDisk struct {
 	scratch   []byte   // for Ask on a disk that is no Asker
 	violation *Violation
 
+	quiet bool // nothing goes into the trace, and data is not looked at: one of many ways a sequence could go on
+
 	requests uint64 // reads, writes and flushes so far
 	written  uint64 // bytes
 
@@ -99,7 +101,7 @@ func (d *TraceDisk) Read(p []byte, off int64) error {
 	d.requests++
 	err := d.inner.Read(p, off)
 	d.traceRange(traceRead, off, len(p), err)
-	if err == nil {
+	if err == nil && !d.quiet {
 		d.trace.Bytes(p)
 	}
 	return err
@@ -111,7 +113,7 @@ func (d *TraceDisk) Ask(off, size int64, pred func(off int64, block []byte) bool
 	d.requests++
 	yes, err := disk.Ask(d.inner, d.scratch, off, size, pred)
 	d.traceRange(traceAsk, off, int(size), err)
-	d.trace.Word(bit(yes))
+	d.word(bit(yes))
 	return yes, err
 }
 
@@ -121,7 +123,7 @@ func (d *TraceDisk) ReadUnit(p []byte, off int64, check func(p []byte) bool) (bo
 	d.requests++
 	whole, err := disk.ReadUnit(d.inner, p, off, check)
 	d.traceRange(traceUnit, off, len(p), err)
-	if whole && err == nil {
+	if whole && err == nil && !d.quiet {
 		d.trace.Bytes(p)
 	}
 	return whole, err
@@ -132,10 +134,13 @@ func (d *TraceDisk) Submit(r *disk.Request) {
 	d.auditRequest(r)
 	d.requests++
 	d.written += uint64(len(r.Data))
-	f := flight{request: r, sum: ContentSum(r.Data)}
-	d.trace.Word(uint64(r.Kind) | bit(r.FUA)<<8 | uint64(len(r.Data))<<16)
-	d.trace.Word(uint64(r.Off))
-	d.trace.Word(f.sum)
+	f := flight{request: r}
+	if !d.quiet {
+		f.sum = ContentSum(r.Data)
+		d.trace.Word(uint64(r.Kind) | bit(r.FUA)<<8 | uint64(len(r.Data))<<16)
+		d.trace.Word(uint64(r.Off))
+		d.trace.Word(f.sum)
+	}
 	d.flying = append(d.flying, f)
 	if !d.reorder {
 		d.inner.Submit(r)
@@ -146,17 +151,17 @@ func (d *TraceDisk) Submit(r *disk.Request) {
 func (d *TraceDisk) Reap(wait bool) *disk.Request {
 	r := d.next(wait)
 	if r == nil {
-		d.trace.Word(traceEmpty)
+		d.word(traceEmpty)
 		return nil
 	}
 	for i := range d.flying {
 		if d.flying[i].request != r {
 			continue
 		}
-		if d.flying[i].sum != ContentSum(r.Data) {
+		if !d.quiet && d.flying[i].sum != ContentSum(r.Data) {
 			d.violate("changed-in-flight", r.Kind.String(), r.Off, len(r.Data))
 		}
-		d.trace.Word(traceReap | uint64(i)<<8 | bit(r.Err != nil)<<56)
+		d.word(traceReap | uint64(i)<<8 | bit(r.Err != nil)<<56)
 		d.flying = append(d.flying[:i], d.flying[i+1:]...)
 		break
 	}
@@ -260,8 +265,15 @@ func (d *TraceDisk) violate(rule, what string, off int64, n int) {
 }
 
 func (d *TraceDisk) traceRange(what uint64, off int64, n int, err error) {
-	d.trace.Word(what | uint64(n)<<16 | bit(err != nil)<<56)
-	d.trace.Word(uint64(off))
+	d.word(what | uint64(n)<<16 | bit(err != nil)<<56)
+	d.word(uint64(off))
+}
+
+// word adds w to the trace.
+func (d *TraceDisk) word(w uint64) {
+	if !d.quiet {
+		d.trace.Word(w)
+	}
 }
 
 func bit(b bool) uint64 {

@@ -56,8 +56,12 @@ func (x *KV) crash(op *Op) {
 	if rewinds {
 		r.Remember()
 	}
-	if op.Kind == KindCrash && !x.explore(op, d) {
-		return
+	if op.Kind == KindCrash {
+		x.disk.quiet = true
+		ok := x.explore(op, d)
+		if x.disk.quiet = false; !ok {
+			return
+		}
 	}
 	if rewinds {
 		r.Return()
@@ -197,6 +201,7 @@ func (x *KV) leaf(again bool) (digest uint64, ok bool) {
 		return 0, false
 	}
 	digest = x.crashed.before.digest()
+	x.trace.Word(digest)
 	if !again {
 		x.crashed.how = int(mix64(x.chance()^x.crashDisk().Answers()) % endCount)
 	}
