@@ -25,6 +25,7 @@ type config struct {
 	shard     shardFlag
 	failFast  bool
 	hangAfter time.Duration
+	coarse    bool
 	corpus    string
 	out       string
 	json      string
@@ -74,6 +75,7 @@ func runFlags(fs *flag.FlagSet, c *config) {
 	fs.Var(&c.seed, "seed", "`number` the sequences are drawn from; drawn itself when left out")
 	fs.Var(&c.workers, "workers", "`number` of sequences executed at once")
 	fs.Var(&c.shard, "shard", "`i/n`: only the sequence numbers that leave i when divided by n")
+	fs.BoolVar(&c.coarse, "coarse", false, "look at one state of each crash instead of all: for measuring what all cost")
 	fs.BoolVar(&c.failFast, "fail-fast", false, "stop at the first failure")
 	fs.DurationVar(&c.hangAfter, "hang-after", time.Minute, "`time` after which a sequence counts as hanging")
 	fs.StringVar(&c.corpus, "corpus", "", "`DIR|none`: sequences to replay first, instead of those built in")

@@ -13,9 +13,10 @@ const generatorVersion = conformance.GeneratorVersion
 
 // host is what sequences are executed on: memory, or one disk that was claimed and is given back at the end.
 type host struct {
-	claim *claim    // nil: memory
-	disk  disk.Disk // nil: memory
-	lend  *conformance.RealDisk
+	coarse bool      // crashes are looked at in one state
+	claim  *claim    // nil: memory
+	disk   disk.Disk // nil: memory
+	lend   *conformance.RealDisk
 }
 
 // openHost claims the disk the flags name.
@@ -95,7 +96,13 @@ func (h *host) stock(p *conformance.Profile) conformance.Suite {
 	if p.Suite == "crash" {
 		source = conformance.CrashDisks
 	}
-	s.NewExecutor = func() (conformance.Executor, error) { return newExecutor(source()), nil }
+	s.NewExecutor = func() (conformance.Executor, error) {
+		x := newExecutor(source())
+		if kv, ok := x.(*conformance.KV); ok && h.coarse {
+			x = kv.Coarse()
+		}
+		return x, nil
+	}
 	if h.disk != nil {
 		s.WorkersMax = 1
 		s.NewExecutor = func() (conformance.Executor, error) {

@@ -43,6 +43,7 @@ func runVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer host.close()
+	host.coarse = cfg.coarse
 	run.Suite, err = host.suite(cfg.profile)
 	if err != nil {
 		return err
