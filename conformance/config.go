@@ -60,7 +60,7 @@ var options = [optionCount]OptionInfo{
 	OptPage:        {"page", 2, 1, 64, []uint32{2, 1, 4, 8}, "blocks in a page", true, 1, inAll},
 	OptExtent:      {"extent", 64, 16, 65536, []uint32{64, 48, 96, 128}, "blocks in an extent", true, 1, inAll},
 	OptExtents:     {"extents", 16, 11, 4096, []uint32{16, 11, 12, 24}, "extents on the disk", true, 1, inAll},
-	OptGroup:       {"group", 8, 2, 4096, []uint32{8, 4, 16}, "blocks in the largest group-commit unit", true, 1, inKV},
+	OptGroup:       {"group", 8, 2, 4096, []uint32{8, 4, 16, 2}, "blocks in the largest group-commit unit", true, 1, inKV},
 	OptWindowUnits: {"windowunits", 4, 1, 64, []uint32{4, 1, 2, 8, 16}, "log units in flight", true, 1, inKV},
 	OptWindow:      {"window", 32, 16, 4096, []uint32{32, 16, 64, 128}, "blocks of log in flight", true, 1, inKV},
 	OptMemtable:    {"memtable", 16, 1, 65536, []uint32{16, 1, 4, 8, 64}, "entries of the memtable", true, 1, ofIndex},

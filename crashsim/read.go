@@ -150,6 +150,12 @@ func (d *Disk) Ask(off, size int64, pred func(off int64, block []byte) bool) (bo
 		return false, ErrPower
 	}
 	for at := off; at < off+size; at += int64(d.info.PhysicalBlock) {
+		if d.head[at>>d.shift] == 0 && len(d.hurt.state) == 0 && d.lie != Torn {
+			if end := at + int64(d.info.LogicalBlock); pred(at, d.bytes[at:end:end]) {
+				return true, nil
+			}
+			continue
+		}
 		if d.askBlock(at, pred) {
 			return true, nil
 		}
