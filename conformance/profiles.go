@@ -198,7 +198,7 @@ func crashProfile() *Profile {
 	p.Name, p.Suite = "crash", "crash"
 	p.Length = Lengths{Short: 40, ShortMax: 20, Base: 20, Tail: 28, Max: 200}
 	p.Spaces = []KeySpace{{20, 1, 1}, {72, 2, 4}, {84, 5, 10}, {80, 11, 32}}
-	p.Base = []Setting{{OptGroup, 2, 64}, {OptWindowUnits, 16, 192}, {OptWindow, 128, 192}, {OptMemtable, 24, 192}}
+	p.Base = []Setting{{OptGroup, 2, 64}, {OptWindowUnits, 16, 192}, {OptWindow, 128, 192}, {OptMemtable, 64, 192}}
 	p.Sizes = []SizeShare{
 		{BiasSizeZero, 2}, {BiasSizeOne, 2}, {BiasSizeSmall, 34}, {BiasSizePage, 8}, {BiasSizeFrame, 8}, {BiasSizeGroup, 3},
 		{BiasSizeExtent, 1}, {BiasSizeMax, 1}, {BiasSizeParts, 1},
