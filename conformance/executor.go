@@ -76,5 +76,6 @@ type Failure struct {
 	Want  string // the model's answer
 	Got   string // the answer of the store under test
 
-	Instead *Op // of the operation at At, shows the same sooner; nil: nothing does
+	Instead   *Op // of the operation at InsteadAt, shows the same sooner; nil: nothing does
+	InsteadAt int
 }

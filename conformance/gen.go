@@ -395,6 +395,9 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 		case RoleDep:
 			o.Set(a.Field, g.dep(a, kind, r))
 		case RoleCount, RoleAfterPick:
+			if a.Name == argAgain.Name && r>>52&7 != 0 {
+				continue // mostly none
+			}
 			// Small counts are likelier: the smaller of two draws.
 			n := uint32(a.Draw-a.Default) + 1
 			o.Set(a.Field, a.Default+uint64(min(scale16(r>>32, n), scale16(r>>47, n))))

@@ -70,7 +70,7 @@ func TestKindNumbersAreStable(t *testing.T) {
 func TestWordsAreStable(t *testing.T) {
 	require.Equal(t, []string{"runs", "metadata", "copies"}, OwnerNames)
 	require.Equal(t, []string{"offset", "block", "shorter", "longer", "generation", "extent", "pointer", "zero"}, ForgeryNames)
-	require.Equal(t, []string{"nothing", "open", "sync", "flush", "compact", "reclaim", "superblock", "close"}, InterruptNames)
+	require.Equal(t, []string{"nothing", "next", "sync", "flush", "compact", "reclaim", "superblock", "close"}, InterruptNames)
 	require.Equal(t, []string{"sectors", "through", "untorn", "unsafe", "atomic"}, crashsim.DeviceNames)
 	require.Equal(t, []string{"magic", "frames", "locators"}, FillNames)
 	require.Len(t, meaning, len(FillNames))

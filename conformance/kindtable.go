@@ -26,15 +26,16 @@ var (
 	argStart    = Arg{Field: FieldWhich, Role: RoleFlag, Name: "start", Max: 1, Draw: 1, Since: 2, Suites: inKV}
 	argOwner    = Arg{Field: FieldWhich, Role: RoleWord, Name: "owner", Max: 2, Draw: 2, Words: OwnerNames}
 	argHow      = Arg{Field: FieldWhich, Role: RoleWord, Name: "how", Max: 7, Draw: 7, Words: ForgeryNames}
-	argIn       = Arg{Field: FieldWhich, Role: RoleWord, Name: "in", Max: uint64(len(InterruptNames)) - 1, Draw: uint64(len(InterruptNames)) - 1, Words: InterruptNames, Often: []uint64{0, 2, 3, 5}}
+	argIn       = Arg{Field: FieldWhich, Role: RoleWord, Name: "in", Max: uint64(len(InterruptNames)) - 1, Draw: uint64(len(InterruptNames)) - 1, Words: InterruptNames, Often: []uint64{0, 1, 2, 3, 5}}
 	argAt       = Arg{Field: FieldLen, Role: RoleCount, Name: "at", Max: countMax, Draw: 4}
 	argKeep     = Arg{Field: FieldChoice, Role: RoleTrail, Name: "keep", Max: 1<<64 - 1}
 	argOnly     = Arg{Field: FieldOff, Role: RoleFlag, Name: "only", Max: 1} // a single state is simpler than all: sooner run, and sooner read
+	argAgain    = Arg{Field: FieldFill, Role: RoleCount, Name: "again", Max: countMax, Draw: 5}
 	afterAppend = Arg{Field: FieldChoice, Role: RoleAfterPick, Name: "dep", Max: pickMax, Draw: 15}
 )
 
-// InterruptNames are what `crash` and `kill` interrupt, by Op.Which.
-var InterruptNames = []string{"nothing", "open", "sync", "flush", "compact", "reclaim", "superblock", "close"}
+// InterruptNames are what `crash` and `kill` interrupt, by Op.Which; next is the operation that follows.
+var InterruptNames = []string{"nothing", "next", "sync", "flush", "compact", "reclaim", "superblock", "close"}
 
 // OwnerNames are the owners that `append` appends for, by Op.Which.
 var OwnerNames = []string{"runs", "metadata", "copies"}
@@ -208,8 +209,8 @@ var kinds = [kindCount]KindInfo{
 
 	KindCrash: {Name: "crash", Suites: inCrash, Since: 4, Group: GroupReboot, Rank: 74,
 		Needs: NeedMutation, Settles: needsOf(NeedUnsynced, NeedReopen),
-		Args: []Arg{argIn, argAt, argOnly, argKeep}, Simpler: []Kind{KindReboot, KindSync, KindFlush, KindKill},
-		Doc: "Cut the power once at requests of that step have completed, look at all that this can leave, and go on with what keep says; only=1: look at that alone."},
+		Args: []Arg{argIn, argAt, argAgain, argOnly, argKeep}, Simpler: []Kind{KindReboot, KindSync, KindFlush, KindKill},
+		Doc: "Cut the power once at requests of that step have completed, look at all that this can leave, and go on with what keep says; only=1: look at that alone. again: what keep says is opened, and the power cut once more when one request less has completed."},
 	KindKill: {Name: "kill", Suites: inCrash, Since: 4, Group: GroupReboot, Rank: 72,
 		Needs: NeedMutation, Settles: needsOf(NeedUnsynced, NeedReopen),
 		Args: []Arg{argIn, argAt}, Simpler: []Kind{KindReboot, KindSync, KindFlush},

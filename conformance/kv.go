@@ -65,7 +65,7 @@ func NewKV(f Factory, source DiskSource) *KV {
 
 // format makes an empty store on a blank disk.
 func (x *KV) format() error {
-	x.stores = 0
+	x.stores, x.crashed.next = 0, nil
 	return x.formatAnew()
 }
 

@@ -21,6 +21,8 @@ import (
 type crashing struct {
 	before, after dump
 	visit         crashsim.Visit
+	next          *Op // the crash that the next operation meets
+	nextAt        int
 	coarse        bool // only the state in which a sequence goes on is looked at
 	how           int  // the state under exploration ends
 }
@@ -46,27 +48,80 @@ const (
 	plainOneIn   = 100
 )
 
-// crash lets the store die at a request of some step, looks at what that may leave, and opens what it has left.
+// crash lets the store die at a request of some step, looks at what that may leave, and opens what it has left. A crash in what comes
+// next waits for that, if anything comes.
 func (x *KV) crash(op *Op) {
 	d := x.crashDisk()
 	if d == nil {
 		x.effect = false
 		return
 	}
+	if op.Which == interruptNext && x.at+1 < len(x.seq.Ops) {
+		x.crashed.next, x.crashed.nextAt = op, x.at
+		return
+	}
 	x.settle()
 	x.interrupt(op, d)
+	x.aftermath(op, x.at, d)
+}
+
+// interruptNext is the place of "next" in InterruptNames.
+const interruptNext = 1
+
+// interrupted executes op, in the middle of which the store dies. What a step or a mutation answers is compared if it came to its end;
+// else nothing is known of it. Whatever else op is comes after the crash.
+func (x *KV) interrupted(op *Op) {
+	crash, at, d := x.crashed.next, x.crashed.nextAt, x.crashDisk()
+	x.crashed.next = nil
+	x.settle()
+	fits := interruptible(op.Kind)
+	if fits {
+		x.arm(crash, d)
+		x.plainly(op)
+	} else {
+		x.arm(crash, d)
+	}
+	if d.PowerOff() {
+		x.got, x.want, x.failure = answer{}, answer{}, nil
+	}
+	if x.failure == nil {
+		x.settle()
+	}
+	x.gone()
+	got, want := x.got, x.want
+	x.aftermath(crash, at, d)
+	if x.got, x.want = got, want; x.failure == nil && !fits {
+		x.plainly(op)
+	}
+}
+
+// interruptible reports whether the store may die in the middle of an operation of that kind: it is one step or mutation, or several of
+// one sort.
+func interruptible(k Kind) bool {
+	switch k {
+	case KindReboot, KindFormat, KindFill, KindDrain, KindCheck, KindScrub, KindStat, KindCrash, KindKill:
+		return false
+	}
+	return true
+}
+
+// aftermath looks at what a crash has left, and opens what it goes on with.
+func (x *KV) aftermath(op *Op, at int, d *crashsim.Disk) {
 	if x.failure != nil {
 		return
 	}
 	x.stats.Crash.Crashes++
 	d.PowerOn(op.Choice)
+	if op.Kind == KindCrash && op.Fill > 0 {
+		x.cutAgain(op, d)
+	}
 	r, rewinds := x.factory.(Rewinder)
 	if rewinds {
 		r.Remember()
 	}
 	if op.Kind == KindCrash && !x.crashed.coarse {
 		x.disk.quiet = true
-		ok := x.explore(op, d)
+		ok := x.explore(op, at, d)
 		if x.disk.quiet = false; !ok {
 			return
 		}
@@ -75,6 +130,17 @@ func (x *KV) crash(op *Op) {
 		r.Return()
 	}
 	x.recover()
+}
+
+// cutAgain opens the store in one state that the crash can have left, and cuts the power in the middle of that.
+func (x *KV) cutAgain(op *Op, d *crashsim.Disk) {
+	d.Cut(int(op.Fill) - 1)
+	_, err := x.factory.Open(x.below(), &x.seq.Config)
+	if !d.PowerOff() && err != nil {
+		x.keep(persistFailure("open", siteOf(err), "a store can be opened after a crash", "ok", errorText(err)))
+	}
+	x.disk.Forget()
+	d.PowerOn(0)
 }
 
 // crashDisk returns the disk below as one that can lose power, nil if it is not.
@@ -88,35 +154,29 @@ func (x *KV) crashDisk() *crashsim.Disk {
 
 // interrupt begins a step of the store, and ends the store in the middle of it.
 func (x *KV) interrupt(op *Op, d *crashsim.Disk) {
-	arm := d.Cut
-	if op.Kind == KindKill {
-		arm = d.Kill
-	}
 	step := InterruptNames[op.Which]
-	if step == "open" { // what died already dies again while it is opened
-		arm(0)
-		d.PowerOff()
-		x.gone()
-		d.PowerOn(op.Choice)
-	}
-	arm(int(op.Len))
+	x.arm(op, d)
 	err := x.begin(step)
 	if !d.PowerOff() { // it came to its end
 		x.ended(step, err)
 	}
-	if step != "open" {
-		x.settle()
-	}
+	x.settle()
 	x.gone()
+}
+
+// arm lets the store die when as many requests have completed as op says.
+func (x *KV) arm(op *Op, d *crashsim.Disk) {
+	if op.Kind == KindKill {
+		d.Kill(int(op.Len))
+	} else {
+		d.Cut(int(op.Len))
+	}
 }
 
 // begin takes the step.
 func (x *KV) begin(step string) error {
 	ctx := context.Background()
 	switch step {
-	case "open":
-		_, err := x.factory.Open(x.below(), &x.seq.Config)
-		return err
 	case "sync":
 		return x.target.Sync(ctx)
 	case "flush":
@@ -139,8 +199,6 @@ func (x *KV) begin(step string) error {
 func (x *KV) ended(step string, err error) {
 	switch {
 	case x.tolerable(err):
-	case step == "open":
-		x.keep(persistFailure("open", siteOf(err), "a store can be opened after a crash", "ok", errorText(err)))
 	default:
 		x.keep(lifeFailure("error", step+" does its work", err))
 	}
@@ -156,7 +214,7 @@ func (x *KV) gone() {
 }
 
 // explore looks at every state that the crash can have left, or at the one that op says, and reports whether all was well.
-func (x *KV) explore(op *Op, d *crashsim.Disk) bool {
+func (x *KV) explore(op *Op, at int, d *crashsim.Disk) bool {
 	s := &x.stats.Crash
 	if x.crashed.visit == nil {
 		x.crashed.visit = x.leaf
@@ -177,10 +235,10 @@ func (x *KV) explore(op *Op, d *crashsim.Disk) bool {
 	case err != nil && x.failure == nil:
 		x.fault = fmt.Errorf("operation %d: %w", x.at+1, err)
 		return false
-	case found.Found && found.Fits:
+	case found.Found && found.Fits && op.Fill == 0:
 		one := *op
 		one.Choice, one.Off = found.Lost, 1
-		x.failure.Instead = &one
+		x.failure.Instead, x.failure.InsteadAt = &one, at
 	case found.Whole:
 		s.Certified++
 	case !found.Found:
@@ -347,8 +405,7 @@ func (x *KV) recover() {
 		return
 	}
 	x.model.Crash(n)
-	x.deps = x.deps[:n]
-	clear(x.deps) // all of these are persistent now, and their store is gone
+	x.deps = append(x.deps[:0], make([]engine.Dependency, n)...) // all of these are persistent now, and their store is gone
 	x.dirty, x.superDirty, x.empty = true, true, false
 	x.live = 0
 	for i := range x.crashed.before.shards {

@@ -13,6 +13,15 @@ import (
 
 // apply executes op on the store and on the model, and leaves both answers in got and want.
 func (x *KV) apply(op *Op) {
+	if x.crashed.next != nil {
+		x.interrupted(op)
+		return
+	}
+	x.plainly(op)
+}
+
+// plainly executes op without a crash in the middle of it.
+func (x *KV) plainly(op *Op) {
 	switch op.Kind {
 	case KindGet:
 		x.get(op)

@@ -132,11 +132,11 @@ func (d *reduction) start() bool {
 
 // instead takes the operation that shows f sooner, if there is one: of the states that a crash can leave, the one that fails.
 func (d *reduction) instead(f *Failure) {
-	if f.Instead == nil || f.At >= len(d.best.Ops) {
+	if f.Instead == nil {
 		return
 	}
 	c := d.edit()
-	c.Ops[f.At] = *f.Instead
+	c.Ops[f.InsteadAt] = *f.Instead
 	d.try()
 }
 
