@@ -3,6 +3,7 @@ package conformance
 // CrashStats counts what crashes left, and how much of it was looked at.
 type CrashStats struct {
 	Crashes    uint64                 // power cuts, and processes that died
+	Images     float64                // that power cuts can leave, block by block
 	States     uint64                 // leaves of explorations: states that a store can tell apart
 	Recoveries uint64                 // stores opened after a crash
 	Explored   uint64                 // power cuts of which every state was to be looked at
@@ -19,6 +20,7 @@ const pendingMax = 64
 func (c *CrashStats) add(o *CrashStats) {
 	c.Crashes += o.Crashes
 	c.States += o.States
+	c.Images += o.Images
 	c.Recoveries += o.Recoveries
 	c.Explored += o.Explored
 	c.Certified += o.Certified

@@ -23,8 +23,11 @@ type crashing struct {
 	visit         crashsim.Visit
 	next          *Op // the crash that the next operation meets
 	nextAt        int
-	coarse        bool // only the state in which a sequence goes on is looked at
-	how           int  // the state under exploration ends
+	watch         func(op int) // called before each operation; nil: nobody watches
+	trails        func(uint64) // called with the answers of each state, if they fit; nil: nobody wants them
+	opened        bool         // what again was to interrupt came to its end
+	coarse        bool         // only the state in which a sequence goes on is looked at
+	how           int          // the state under exploration ends
 }
 
 // dump is all that a store holds.
@@ -136,7 +139,8 @@ func (x *KV) aftermath(op *Op, at int, d *crashsim.Disk) {
 func (x *KV) cutAgain(op *Op, d *crashsim.Disk) {
 	d.Cut(int(op.Fill) - 1)
 	_, err := x.factory.Open(x.below(), &x.seq.Config)
-	if !d.PowerOff() && err != nil {
+	x.crashed.opened = !d.PowerOff()
+	if x.crashed.opened && err != nil {
 		x.keep(persistFailure("open", siteOf(err), "a store can be opened after a crash", "ok", errorText(err)))
 	}
 	x.disk.Forget()
@@ -231,6 +235,7 @@ func (x *KV) explore(op *Op, at int, d *crashsim.Disk) bool {
 	found, err := d.Explore(crashsim.Bounds{Leaves: leavesMax, Samples: leavesChance, Plain: plainOneIn, Seed: x.chance()}, x.crashed.visit)
 	x.disk.Forget()
 	s.States += uint64(found.Leaves)
+	s.Images += found.Images
 	switch {
 	case err != nil && x.failure == nil:
 		x.fault = fmt.Errorf("operation %d: %w", x.at+1, err)
@@ -265,6 +270,11 @@ func (x *KV) leaf(again bool) (digest uint64, ok bool) {
 	}
 	if _, ok := x.explained(&x.crashed.before); !ok {
 		return 0, false
+	}
+	if x.crashed.trails != nil && !again {
+		if lost, fits := x.crashDisk().Trail(); fits {
+			x.crashed.trails(lost)
+		}
 	}
 	digest = x.crashed.before.digest()
 	x.trace.Word(digest)

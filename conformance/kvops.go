@@ -13,6 +13,9 @@ import (
 
 // apply executes op on the store and on the model, and leaves both answers in got and want.
 func (x *KV) apply(op *Op) {
+	if x.crashed.watch != nil {
+		x.crashed.watch(x.at)
+	}
 	if x.crashed.next != nil {
 		x.interrupted(op)
 		return

@@ -75,6 +75,9 @@ func (d *Disk) Answers() uint64 {
 	return h ^ h>>29
 }
 
+// Trail returns the answers given since PowerOn, as PowerOn takes them, and false if they do not fit.
+func (d *Disk) Trail() (lost uint64, fits bool) { return d.choice.asBits() }
+
 // asBits returns the trail as PowerOn takes it, and false if it does not fit.
 func (c *chooser) asBits() (lost uint64, fits bool) {
 	for i, yes := range c.trail {

@@ -48,6 +48,8 @@ type Disk struct {
 	gentle bool            // the fuse kills the process only
 	dead   bool            // until PowerOn
 
+	heard func(disk.RequestKind) // called for every request that completes; nil: nobody listens
+
 	choice    *chooser
 	main      chooser // outside of an exploration
 	exploring *explorer
@@ -114,7 +116,7 @@ func (d *Disk) Reset(c Config) {
 	d.shuffled = c.Shuffle != 0
 	d.shuffle.Seed(c.Shuffle, 0x5c4a5)
 	d.flight, d.covers = d.flight[:0], d.covers[:0]
-	d.fuse, d.gentle, d.dead = -1, false, false
+	d.fuse, d.gentle, d.dead, d.heard = -1, false, false, nil
 	d.main.begin(0)
 	d.choice, d.exploring = &d.main, nil
 }
@@ -163,9 +165,15 @@ func (d *Disk) Reap(wait bool) *disk.Request {
 	d.flight, d.covers = slices.Delete(d.flight, i, i+1), slices.Delete(d.covers, i, i+1)
 	if r.Err = ErrPower; !d.dead {
 		r.Err = d.complete(r, cover)
+		if d.heard != nil {
+			d.heard(r.Kind)
+		}
 	}
 	return r
 }
+
+// Listen makes d call fn for every request that completes, in their order, until fn is another; nil is nobody.
+func (d *Disk) Listen(fn func(disk.RequestKind)) { d.heard = fn }
 
 // draw returns a number below n, 0 if nothing is shuffled.
 func (d *Disk) draw(n int) int {

@@ -33,6 +33,7 @@ type Exploration struct {
 	Leaves  int     // different ones
 	Runs    int     // of what was explored
 	Share   float64 // of all images that the leaves stand for; exactly 1 if Whole
+	Images  float64 // all of them
 	Whole   bool    // every image was covered, and the weights prove it
 	Plain   int     // leaves that were run again
 	Chance  int     // of Leaves: found by chance
@@ -112,6 +113,7 @@ func (e *explorer) begin(d *Disk, b Bounds, visit Visit) {
 	e.rng.Seed(b.Seed, 0xe471)
 	e.weigh()
 	e.space.Set(&e.weight)
+	e.out.Images, _ = new(big.Float).SetInt(&e.space).Float64()
 	e.sum.SetInt64(0)
 	e.seen = nil
 	d.mark()

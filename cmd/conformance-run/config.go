@@ -46,6 +46,7 @@ type config struct {
 	jobs    count  // bugs
 	rounds  count  // bench
 	shards  count  // bench
+	ops     count  // exhaust
 
 	extentSize size   // disk format and salvage
 	pageSize   size   // disk format

@@ -27,6 +27,7 @@ var verbs = []verb{
 	{"minimize", "FILE", "make a failing sequence as small as it gets", minimizeFlags, minimizeVerb},
 	{"explain", "FILE", "execute a kept sequence and show what changes inside the store at each step", suiteFlags, explainVerb},
 	{"bugs", "[ID...]", "seed known bugs, one at a time, and see that each is found", bugsFlags, bugsVerb},
+	{"exhaust", "", "run every short sequence, with a crash everywhere, in every state that it can leave", exhaustFlags, exhaustVerb},
 	{"corpus", "list|add FILE|check|export FILE...", "keep minimized sequences that every run replays first", corpusFlags, corpusVerb},
 	{"disk", "format|info|check|scrub|dump|salvage PATH", "make a store on a device or in a file, look at one, take out what it holds", diskFlags, diskVerb},
 	{"bench", "harness|kv|generator|open|memory", "measure rates, beside the figures that make them honest; times of opening; memory", benchFlags, benchVerb},
