@@ -29,7 +29,7 @@ func (s *Store) settle() {
 		s.release = true
 	}
 	s.switches.advance()
-	if s.release {
+	if s.release && s.extents.Relied(s.shrunk) {
 		s.release = false
 		s.releaseDead()
 	}

@@ -92,6 +92,7 @@ func (w *switches) advance() {
 		s.log.Trim(root.Replay.Extent)
 		s.extents.Touch()
 		w.root, w.changed = s.extents.Want(), true
+		s.shrunk = s.extents.Changed()
 	}
 	if w.changed && w.root.Persistent() {
 		w.done = w.begun

@@ -212,7 +212,7 @@ func (s *Store) leaveHead() (bool, error) {
 	s.log.Rotate()
 	s.extents.Root.Replay = s.log.Position()
 	s.log.Trim(s.extents.Root.Replay.Extent)
-	s.extents.Touch()
+	s.shrunk = s.extents.Touch()
 	if err := s.await(s.extents.Want()); err != nil {
 		return false, err
 	}

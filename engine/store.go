@@ -58,6 +58,10 @@ type Store struct {
 	lost    error // damage that any answer could hide
 	release bool  // a root has been switched: extents may have become free
 
+	// shrunk is the change number of the newest root that reaches less than the one before. Until it is relied on a crash brings
+	// back one that lists what memory no longer does, so nothing is released (N4).
+	shrunk uint64
+
 	putBytes uint64 // of the values of puts since Open
 }
 
