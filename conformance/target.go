@@ -100,11 +100,15 @@ func DiskInfo(c *Config) disk.Info {
 }
 
 // CrashDisks returns a source of disks that can lose power; it is one disk, cleared for every sequence.
-func CrashDisks() DiskSource {
+func CrashDisks() DiskSource { return lyingDisks(crashsim.Honest) }
+
+// lyingDisks returns a source as CrashDisks does, of disks that break a promise.
+func lyingDisks(lie crashsim.Lie) DiskSource {
 	var d *crashsim.Disk
 	return func(c *Config) (disk.Disk, error) {
 		info := DiskInfo(c)
-		config := crashsim.Config{Info: info, Device: crashsim.DeviceNumber(int(c.Get(OptDevice)), info.PhysicalBlock)}
+		device := crashsim.DeviceNumber(int(c.Get(OptDevice)), info.PhysicalBlock)
+		config := crashsim.Config{Info: info, Device: device, Lie: lie}
 		if c.Get(OptReorder) != 0 {
 			config.Shuffle = 1 + uint64(c.Get(OptSeed))
 		}
