@@ -49,7 +49,7 @@ type pkg struct {
 	Name         string
 	Standard     bool
 	Imports      []string
-	TestImports  []string // of the tests inside the package; those outside may import models
+	TestImports  []string // of the tests inside the package; those outside may import models, and disks that crash
 	XTestImports []string
 }
 
