@@ -24,7 +24,7 @@ func benchFlags(fs *flag.FlagSet, c *config) {
 	fs.Var(&c.shards, "shards", "`number` of shards that memory puts")
 }
 
-var benches = []string{"harness", "kv", "generator", "open", "memory"}
+var benches = []string{"harness", "kv", "generator", "open", "memory", "crash"}
 
 // benchVerb measures one part of the work, on one worker and in processor time.
 //
@@ -33,6 +33,7 @@ var benches = []string{"harness", "kv", "generator", "open", "memory"}
 //	kv         the engine
 //	open       how long a store takes to open as its data grow
 //	memory     what a store keeps in memory as its shards grow in number
+//	crash      what it costs to look at what a power cut can leave
 func benchVerb(ctx context.Context, cfg *config, stdout, _ io.Writer) error {
 	if len(cfg.args) != 1 {
 		return usagef("%s?", strings.Join(benches, ", "))
@@ -45,6 +46,8 @@ func benchVerb(ctx context.Context, cfg *config, stdout, _ io.Writer) error {
 		return benchOpen(ctx, cfg, stdout)
 	case "memory":
 		return benchMemory(ctx, cfg, stdout)
+	case "crash":
+		return benchCrash(ctx, cfg, stdout)
 	}
 	host, err := openHost(cfg)
 	if err != nil {

@@ -334,6 +334,20 @@ func TestBenchMemoryReadsBackWhatItPut(t *testing.T) {
 	require.Contains(t, c.stderr, "open needs --disk PATH")
 }
 
+// What is measured varies; how many images and states there are does not.
+func TestBenchCrashCountsWhatThereIs(t *testing.T) {
+	c := call(t, "bench", "crash", "--rounds", "1", "--cpu", "10ms")
+	require.Zero(t, c.code, c.stderr)
+	for _, want := range []string{
+		"8 writes of 1 MiB at stake: 128 images, ", "12 writes of 1 MiB at stake: 1 536 images, ", "16 writes of 1 MiB at stake: 9 216 images, ",
+		" of a store of 8 shards at stake: ",
+		"16 writes, 144 blocks, of the log alone at stake: 33 states\n",
+		"17 writes, 153 blocks, of the log and a slot of the superblock at stake: 66 states\n",
+	} {
+		require.Contains(t, c.stdout, want)
+	}
+}
+
 func TestTheCorpusHolds(t *testing.T) {
 	c := call(t, "corpus", "check")
 	require.Zero(t, c.code, c.stdout)

@@ -30,7 +30,7 @@ var verbs = []verb{
 	{"exhaust", "", "run every short sequence, with a crash everywhere, in every state that it can leave", exhaustFlags, exhaustVerb},
 	{"corpus", "list|add FILE|check|export FILE...", "keep minimized sequences that every run replays first", corpusFlags, corpusVerb},
 	{"disk", "format|info|check|scrub|dump|salvage PATH", "make a store on a device or in a file, look at one, take out what it holds", diskFlags, diskVerb},
-	{"bench", "harness|kv|generator|open|memory", "measure rates, beside the figures that make them honest; times of opening; memory", benchFlags, benchVerb},
+	{"bench", "harness|kv|generator|open|memory|crash", "measure rates, beside the figures that make them honest; times of opening; memory; crashes", benchFlags, benchVerb},
 	{"version", "", "say which program this is", versionFlags, versionVerb},
 }
 
