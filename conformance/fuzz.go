@@ -12,7 +12,7 @@ import (
 //	| kind | arguments in the order of the table |
 //
 // An option's byte is a place in the list that the generator draws it from. A kind is its number. Keys take one byte,
-// counted from the first, and the last of which is no key; sizes, offsets and fills two, little-endian, trails four; all else one. So one flipped
+// counted from the first, and the last of which is no key; sizes, offsets and fills two, little-endian, trails three; all else one. So one flipped
 // bit changes one argument, bytes moved by whole operations are operations, and no byte is without meaning for long.
 const (
 	fuzzHeaderBytes = int(optionCount) + 4 + 2
@@ -118,7 +118,7 @@ func (a *Arg) fuzzBytes() int {
 	case RoleSize, RoleOffset, RoleRange, RoleFill:
 		return 2
 	case RoleTrail:
-		return 4
+		return 3
 	}
 	return 1
 }

@@ -380,7 +380,7 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 			g.extra = 0
 		case RoleTrail:
 			if r>>24&1 != 0 {
-				o.Set(a.Field, g.pcg.Uint64()>>32)
+				o.Set(a.Field, g.pcg.Uint64()>>40)
 			}
 		case RoleFlag, RoleWord:
 			if n := uint32(len(a.Often)); n > 0 && r>>48&1 != 0 {
