@@ -163,3 +163,41 @@ func TestResetForgetsEverything(t *testing.T) {
 	require.False(t, d.Persistent())
 	require.Len(t, s.Now(), 1)
 }
+
+// Of what a crash may leave, Explain tells after how many mutations it was so, the fewest; of anything else, that it was never so.
+func TestExplainTellsAPrefixFromEverythingElse(t *testing.T) {
+	var s model.Store
+	put(t, &s, 1, "old")
+	d := put(t, &s, 2, "kept")
+	put(t, &s, 1, "new")
+	put(t, &s, 1, "new")
+	_, err := s.Delete(id(2))
+	require.NoError(t, err)
+	require.NoError(t, s.Wait(ctx, d))
+	state := func(values map[byte]string) (x model.State) {
+		for _, k := range []byte{1, 2, 3} {
+			if v, ok := values[k]; ok {
+				x = append(x, model.Shard{ID: id(k), Data: []byte(v)})
+			}
+		}
+		return x
+	}
+	for _, c := range []struct {
+		values map[byte]string
+		want   uint64 // 0: never
+	}{
+		{map[byte]string{1: "old", 2: "kept"}, 2},
+		{map[byte]string{1: "new", 2: "kept"}, 3},
+		{map[byte]string{1: "new"}, 5},
+		{map[byte]string{1: "old"}, 0},
+		{map[byte]string{2: "kept"}, 0},
+		{map[byte]string{1: "new", 2: "kept", 3: "x"}, 0},
+		{nil, 0},
+	} {
+		n, ok := s.Explain(state(c.values))
+		require.Equal(t, c.want > 0, ok, "%v", c.values)
+		require.Equal(t, c.want, n, "%v", c.values)
+	}
+	require.EqualValues(t, 5, s.Mutations(), "asking changes nothing")
+	require.EqualValues(t, 2, s.Persisted())
+}
