@@ -58,6 +58,7 @@ type Disk struct {
 	shift8  *[4][256]uint32 // takes a CRC one block further
 	assumed int             // questions so far of which it was not shown that no mixture passes by chance
 	spare   spare
+	live    int // versions that compact left
 	work    workspace
 }
 
@@ -105,7 +106,7 @@ func (d *Disk) Reset(c Config) {
 		d.block, d.shift, d.shift8 = block, uint(bits.TrailingZeros64(uint64(block))), crcShift(int(block))
 	}
 	d.bytes = cleared(d.bytes, int(c.Info.Size))
-	d.arena, d.levels = d.arena[:0], d.levels[:0]
+	d.arena, d.levels, d.live = d.arena[:0], d.levels[:0], 0
 	d.chains = chains{
 		head: cleared(d.head, int(c.Info.Size>>d.shift)), versions: append(d.versions[:0], version{}), units: append(d.units[:0], unit{}),
 		groups: append(d.groups[:0], group{}), pend: d.pend[:0], hurt: hurt{state: d.hurt.state[:0]},

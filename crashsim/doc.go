@@ -31,7 +31,8 @@
 //	X3  The same answers lead to the same questions. Explore fails if they do not.
 //	X4  Beyond Bounds an exploration goes on by chance, and says which share of all images its leaves stand for.
 //
-// Memory: four copies of what is not durable, and for each level of exploration one copy of the medium.
+// Memory: eight copies of what is not durable at most (a version and what lies below it; as much again that is void by now; and both
+// once more, to copy the rest to), and for each level of exploration one copy of the medium. Exploring a disk again allocates nothing.
 //
 // Not here: errors that a device reports for no reason (see package faultinject), what a block means, and what must hold after
 // a crash: that is for who explores.

@@ -52,9 +52,11 @@ type Visit func(again bool) (digest uint64, goOn bool)
 // call Explore itself after that, once, at its end. Errors: ErrCertificate, ErrShaken, ErrInexact; what was found then is worth
 // nothing.
 func (d *Disk) Explore(b Bounds, visit Visit) (Exploration, error) {
-	e := new(explorer)
+	var e *explorer
 	if n := len(d.resting); n > 0 {
 		e, d.resting = d.resting[n-1], d.resting[:n-1]
+	} else {
+		e = new(explorer)
 	}
 	if b.Leaves == 0 {
 		b.Leaves = DefaultLeaves
@@ -101,7 +103,6 @@ type explorer struct {
 	groups                     []int32 // scratch
 	image                      []unit  // scratch
 	damage                     []hurtState
-	seen                       map[string]bool
 }
 
 // begin makes e as new.
@@ -115,7 +116,6 @@ func (e *explorer) begin(d *Disk, b Bounds, visit Visit) {
 	e.space.Set(&e.weight)
 	e.out.Images, _ = new(big.Float).SetInt(&e.space).Float64()
 	e.sum.SetInt64(0)
-	e.seen = nil
 	d.mark()
 	d.exploring = e
 }
@@ -226,7 +226,7 @@ func (e *explorer) share() float64 {
 // byChance follows leaves whose answers are drawn. Those that were followed before count once.
 func (e *explorer) byChance() error {
 	first := slices.Clone(e.choice.trail) // the first leaf that was not followed
-	e.seen = make(map[string]bool)
+	seen := make(map[string]bool)
 	for range e.bounds.Samples {
 		e.choice.again(0)
 		e.choice.random = &e.rng
@@ -236,10 +236,10 @@ func (e *explorer) byChance() error {
 			return err
 		}
 		key := trailKey(e.choice.trail)
-		if before(e.choice.trail, first) || e.seen[key] {
+		if before(e.choice.trail, first) || seen[key] {
 			continue
 		}
-		e.seen[key] = true
+		seen[key] = true
 		e.out.Chance++
 		e.count()
 	}

@@ -12,7 +12,6 @@ type workspace struct {
 	units    []int32
 	rows     []uint32
 	diff     []byte
-	seen     []bool
 	members  []int32 // of each group
 	times    []int32
 }

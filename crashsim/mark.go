@@ -38,9 +38,11 @@ func (l *level) restore(all []byte) {
 
 // mark remembers the state of the disk. Nothing is in flight.
 func (d *Disk) mark() *level {
-	l := new(level)
+	var l *level
 	if n := len(d.idle); n > 0 {
 		l, d.idle = d.idle[n-1], d.idle[:n-1]
+	} else {
+		l = new(level)
 	}
 	chunks := (len(d.bytes) + 1<<chunkShift - 1) >> chunkShift
 	l.dirty = cleared(l.dirty, (chunks+63)/64)

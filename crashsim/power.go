@@ -1,6 +1,10 @@
 package crashsim
 
-import "github.com/shardproof/shardproof/engine/disk"
+import (
+	"slices"
+
+	"github.com/shardproof/shardproof/engine/disk"
+)
 
 // Cut lets the power fail once n more requests have completed and another one is waited for: then as much is in flight as can be.
 // From there on every request fails with ErrPower and changes nothing, until PowerOn. If that moment never comes, PowerOff is it.
@@ -71,18 +75,19 @@ func (d *Disk) PowerOn(lost uint64) {
 func (d *Disk) Undecided() (writes, blocks int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.work.seen = cleared(d.work.seen, int(d.writes)+1)
+	numbers := d.work.times[:0]
 	for b, h := range d.head {
 		if !d.undecided(int32(b)) {
 			continue
 		}
 		blocks++
 		for v := h; v != 0; v = d.versions[v].prev {
-			if u := d.units[d.versions[v].unit]; u.write != 0 && u.state == open && !d.work.seen[u.write] {
-				d.work.seen[u.write] = true
-				writes++
+			if u := d.units[d.versions[v].unit]; u.write != 0 && u.state == open {
+				numbers = append(numbers, u.write)
 			}
 		}
 	}
-	return writes, blocks
+	slices.Sort(numbers)
+	d.work.times = numbers
+	return len(slices.Compact(numbers)), blocks
 }

@@ -35,31 +35,25 @@ func (d *Disk) readable(off int64, n int) error {
 func (d *Disk) decide(b int32) {
 	for {
 		v, alternatives := d.newest(b)
-		if v == 0 || !alternatives {
+		if !alternatives {
 			return
 		}
 		d.decideUnit(d.versions[v].unit)
 	}
 }
 
-// newest returns the newest version that block b may hold, 0 once it is decided, and whether it may hold other bytes instead. The
-// bytes of an undecided block become those of the version returned.
+// newest returns the newest version that block b may hold, and whether it may hold other bytes instead; if not, it is decided, and
+// the version 0. The bytes of the block become those of that version.
 func (d *Disk) newest(b int32) (v int32, alternatives bool) {
-	v = d.head[b]
-	for {
-		switch d.state(v) {
-		case lost:
-			v = d.versions[v].prev
-			d.head[b] = v
-			continue
-		case kept:
-			d.place(b, v)
-			d.unchain(b)
-			return 0, false
-		}
-		d.place(b, v)
-		return v, d.differs(v)
+	for v = d.head[b]; d.state(v) == lost; d.head[b] = v {
+		v = d.versions[v].prev
 	}
+	d.place(b, v)
+	if !d.differs(v) { // also where the newest is open: its bytes are those of all the others
+		d.unchain(b)
+		return 0, false
+	}
+	return v, true
 }
 
 // state returns what is known of version v. A base is always there.
@@ -175,8 +169,8 @@ func (d *Disk) askBlock(at int64, pred func(off int64, block []byte) bool) bool 
 	}
 	of := func(p []byte) bool { return pred(at, p) }
 	for d.undecided(b) {
-		v, _ := d.newest(b)
-		if v == 0 || d.agree(v, of(p), of) {
+		v, alternatives := d.newest(b)
+		if !alternatives || d.agree(v, of(p), of) {
 			break
 		}
 		if d.maybeUnreadable(at) && d.intact(at, 1) != nil {

@@ -29,7 +29,7 @@ const (
 type group struct{ left int32 }
 
 // pending is a version that a flush would make durable.
-type pending struct{ block, version int32 }
+type pending struct{ block, version int32 } // version 0: it is void
 
 // push makes a version of data[at:] the newest one of each block in [off, off+n), all part of unit u. Blocks that had one version
 // get that as their base.
@@ -65,6 +65,9 @@ func (d *Disk) content(v int32) []byte {
 
 // settle makes v, which is of block b and durable, its base. Older versions are void; without newer ones nothing is at stake.
 func (d *Disk) settle(b, v int32) {
+	if v == 0 {
+		return
+	}
 	if d.head[b] == v {
 		d.unchain(b)
 		return
@@ -83,15 +86,22 @@ func (d *Disk) unchain(b int32) {
 	d.chained--
 }
 
-// forget drops everything once no block has more than one version. Nothing is explored.
+// forget drops everything once no block has more than one version, and what is void once that is more than the rest: a block that
+// stays undecided does not keep all that was written since. Nothing is explored.
 func (d *Disk) forget() {
-	if d.chained > 0 || len(d.levels) > 0 {
-		return
+	switch {
+	case len(d.levels) > 0:
+	case d.chained == 0:
+		d.passed += uint64(len(d.pend))
+		d.pend, d.arena = d.pend[:0], d.arena[:0]
+		d.versions, d.units, d.groups = d.versions[:1], d.units[:1], d.groups[:1]
+	case len(d.versions) > 2*d.live+compactMin:
+		d.compact()
 	}
-	d.passed += uint64(len(d.pend))
-	d.pend, d.arena = d.pend[:0], d.arena[:0]
-	d.versions, d.units, d.groups = d.versions[:1], d.units[:1], d.groups[:1]
 }
+
+// compactMin is how many versions are not worth looking for void ones among them.
+const compactMin = 64
 
 // undecided reports whether what block b holds is not known: its newest version is of an earlier life.
 func (d *Disk) undecided(b int32) bool {
@@ -105,16 +115,18 @@ type spare struct {
 	units    []unit
 	arena    []byte
 	moved    []int32 // the new number of each unit
+	placed   []int32 // the new number of each version; 0: it is void
 }
 
-// compact forgets every version, unit and byte that no block has. Nothing is explored, and nothing is pending.
+// compact forgets every version, unit and byte that no block has. Nothing is explored.
 func (d *Disk) compact() {
 	from := spare{versions: d.versions, units: d.units, arena: d.arena}
 	d.versions, d.units, d.arena = append(d.spare.versions[:0], version{}), append(d.spare.units[:0], unit{}), d.spare.arena[:0]
-	from.moved = cleared(d.spare.moved, len(from.units))
+	from.moved, from.placed = cleared(d.spare.moved, len(from.units)), cleared(d.spare.placed, len(from.versions))
 	for b, v := range d.head {
 		for newer := int32(0); v != 0; v = from.versions[v].prev {
 			at := d.take(&from, v)
+			from.placed[v] = at
 			if newer == 0 {
 				d.head[b] = at
 			} else {
@@ -123,7 +135,10 @@ func (d *Disk) compact() {
 			newer = at
 		}
 	}
-	d.spare = from
+	for i := range d.pend {
+		d.pend[i].version = from.placed[d.pend[i].version]
+	}
+	d.spare, d.live = from, len(d.versions)
 	d.dissolve()
 }
 

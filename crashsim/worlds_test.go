@@ -295,6 +295,9 @@ func (x *pair) history(r *rand.Rand, steps int) {
 			}
 			x.submit(w)
 		}
+		if r.IntN(8) == 0 {
+			x.d.compact() // which nobody notices
+		}
 	}
 	x.reap(r.IntN(1 + len(x.d.flight)))
 }
