@@ -41,13 +41,14 @@ func (e *explorer) imagine() {
 	for i := range e.image {
 		e.image[i].group = 0
 	}
-	e.damage = append(e.damage[:0], d.levels[len(d.levels)-1].chains.hurt.state...) // as the leaf began
+	began := &d.levels[len(d.levels)-1].chains.hurt // as the leaf began
+	e.damage = append(e.damage[:0], began.state...)
 	for p, s := range e.damage {
 		if s == suspect {
 			e.damage[p] = sound
 		}
 	}
-	if p := d.hurt.one; p > 0 {
+	if p := d.hurt.one; p > 0 && began.state[p-1] == suspect {
 		e.damage[p-1] = unreadable
 	}
 }
