@@ -274,8 +274,8 @@ func (d *Disk) at(b int32) []byte {
 
 // store changes the bytes at off.
 func (d *Disk) store(off int64, p []byte) {
-	for _, l := range d.levels {
-		l.save(d.bytes, off, int64(len(p)))
+	if n := len(d.levels); n > 0 { // the others are put back to from what this one is put back to
+		d.levels[n-1].save(d.bytes, off, int64(len(p)))
 	}
 	copy(d.bytes[off:], p)
 }

@@ -1,7 +1,6 @@
 package crashsim
 
 import (
-	"bytes"
 	"hash/crc32"
 	"slices"
 )
@@ -106,7 +105,7 @@ func (d *Disk) put(p []byte, off int64, b, v int32) { copy(p[int64(b)<<d.shift-o
 // allOrNot asks whether every doubtful block holds what p has, which makes a whole range: its newest version, or its oldest.
 func (d *Disk) allOrNot(p []byte, off int64, check func(p []byte) bool, newest bool) (whole, known bool) {
 	for _, x := range d.work.doubtful {
-		if !d.plain(x.newest, newest) || !d.matters(p, off, x, check, newest) {
+		if !d.matters(p, off, x, check, newest) {
 			d.decide(x.block)
 			return false, false
 		}
@@ -166,21 +165,9 @@ func (d *Disk) asOf(v, t int32) int32 {
 	return v
 }
 
-// plain reports whether the first unit of a block alone says if the block holds its newest bytes, or its oldest ones.
-func (d *Disk) plain(v int32, newest bool) bool {
-	o := d.older(v)
-	if !newest {
-		return d.older(o) == 0
-	}
-	for ; o != 0; o = d.older(o) {
-		if bytes.Equal(d.content(o), d.content(v)) {
-			return false
-		}
-	}
-	return true
-}
-
-// matters reports whether another version of one block makes a whole range fail the check.
+// matters reports whether another version of one block makes a whole range fail the check. Then the unit of the block's newest version
+// alone says whether the block holds what it has in p. That is not so where an older version has the newest bytes, nor where the
+// oldest is not the second one; both pass the check here, as another version.
 func (d *Disk) matters(p []byte, off int64, x doubt, check func(p []byte) bool, newest bool) bool {
 	now := x.newest
 	if !newest {
