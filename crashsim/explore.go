@@ -3,6 +3,7 @@ package crashsim
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -114,7 +115,7 @@ func (e *explorer) begin(d *Disk, b Bounds, visit Visit) {
 	e.rng.Seed(b.Seed, 0xe471)
 	e.weigh()
 	e.space.Set(&e.weight)
-	e.out.Images, _ = new(big.Float).SetInt(&e.space).Float64()
+	e.out.Images = e.toFloat(&e.space)
 	e.sum.SetInt64(0)
 	d.mark()
 	d.exploring = e
@@ -216,6 +217,12 @@ func (e *explorer) weigh() {
 }
 
 var one = big.NewInt(1)
+
+// toFloat returns x, rounded.
+func (e *explorer) toFloat(x *big.Int) float64 {
+	shift := max(0, x.BitLen()-64)
+	return math.Ldexp(float64(e.factor.Rsh(x, uint(shift)).Uint64()), shift)
+}
 
 // share returns which part of the space the leaves so far stand for.
 func (e *explorer) share() float64 {

@@ -7,6 +7,16 @@ type hurt struct {
 	suspects int32       // blocks that may be the one, and matter
 	harmless int32       // answers that do not matter: none, and blocks that were wholly rewritten since
 	one      int32       // if it is none but these: a block that may be the one, counted from 1; else 0
+	healed   int32       // one of harmless that was rewritten, counted from 1; 0: none was
+}
+
+// decided returns the block, counted from 1, that what is left open is decided to be: none if it can be, else one that does not matter.
+func (h *hurt) decided() int32 {
+	switch {
+	case h.one == 0 || h.harmless == 0:
+		return h.one
+	}
+	return h.healed
 }
 
 // aboutHurt is what a question about physical blocks is about, with the first of them.
@@ -23,6 +33,17 @@ const (
 // images returns how many answers are left.
 func (h *hurt) images() int64 { return int64(max(1, h.suspects+h.harmless)) }
 
+// pinDown finds out which block it is, if it is one of several that matter: the next power cut begins another question.
+func (d *Disk) pinDown() {
+	h := &d.hurt
+	for p := 0; h.one != 0 && h.harmless == 0 && h.suspects > 1; p++ {
+		if h.state[p] == suspect {
+			size := int64(d.info.PhysicalBlock)
+			_ = d.intact(int64(p)*size, size)
+		}
+	}
+}
+
 // endanger begins the question for the power cut that just came. What is left open of an earlier one is decided: nothing, if
 // that can be.
 func (d *Disk) endanger() {
@@ -38,7 +59,7 @@ func (d *Disk) endanger() {
 	if h.one != 0 && h.harmless == 0 {
 		h.state[h.one-1] = unreadable
 	}
-	h.suspects, h.harmless, h.one = 0, 1, 0
+	h.suspects, h.harmless, h.one, h.healed = 0, 1, 0, 0
 	for b, v := range d.head {
 		if v == 0 || d.versions[v].life != d.life-1 {
 			continue
@@ -113,7 +134,7 @@ func (h *hurt) narrow(from, to int, here int32) {
 	h.another()
 	if here == 1 {
 		h.state[h.one-1] = unreadable
-		h.suspects, h.harmless = 0, 1
+		h.suspects, h.harmless, h.healed = 0, 1, h.one
 	}
 }
 
@@ -128,6 +149,7 @@ func (d *Disk) heal(off, n int64) {
 		if h.state[p] == suspect {
 			h.suspects--
 			h.harmless++
+			h.healed = int32(p) + 1
 		}
 		h.state[p] = sound
 	}

@@ -57,6 +57,7 @@ func (d *Disk) PowerOn(lost uint64) {
 		d.gentle = false
 		return
 	}
+	d.pinDown()
 	if d.exploring != nil {
 		d.exploring.freeze(lost)
 	} else {

@@ -162,26 +162,25 @@ func (d *Disk) askBlock(at int64, pred func(off int64, block []byte) bool) bool 
 	b := int32(at >> d.shift)
 	end := at + int64(d.info.LogicalBlock)
 	p := d.bytes[at:end:end]
-	for torn := b + 1; torn < int32(end>>d.shift); torn++ { // only a disk that lies has these
-		if d.undecided(torn) {
-			d.decide(torn)
+	for piece := b; d.lie == Torn && piece < int32(end>>d.shift); piece++ {
+		if d.undecided(piece) {
+			d.decide(piece)
 		}
 	}
-	of := func(p []byte) bool { return pred(at, p) }
 	for d.undecided(b) {
 		v, alternatives := d.newest(b)
-		if !alternatives || d.agree(v, of(p), of) {
+		if !alternatives || d.agree(v, at, pred(at, p), pred) {
 			break
 		}
 		if d.maybeUnreadable(at) && d.intact(at, 1) != nil {
-			return of(nil)
+			return pred(at, nil)
 		}
 		d.decideUnit(d.versions[v].unit)
 	}
-	if yes := of(p); !d.maybeUnreadable(at) || yes == of(nil) || d.intact(at, 1) == nil {
+	if yes := pred(at, p); !d.maybeUnreadable(at) || yes == pred(at, nil) || d.intact(at, 1) == nil {
 		return yes
 	}
-	return of(nil)
+	return pred(at, nil)
 }
 
 // maybeUnreadable reports whether the physical block at off is unreadable or may be.
@@ -189,10 +188,10 @@ func (d *Disk) maybeUnreadable(off int64) bool {
 	return len(d.hurt.state) > 0 && d.hurt.state[d.physical(off)] != sound
 }
 
-// agree reports whether pred gives the same answer for all that a block may hold, whose newest version is v.
-func (d *Disk) agree(v int32, yes bool, pred func(p []byte) bool) bool {
+// agree reports whether pred gives the same answer for all that the block at off may hold, whose newest version is v.
+func (d *Disk) agree(v int32, off int64, yes bool, pred func(off int64, block []byte) bool) bool {
 	for o := d.older(v); o != 0; o = d.older(o) {
-		if p := d.content(o); pred(p[:len(p):len(p)]) != yes {
+		if p := d.content(o); pred(off, p[:len(p):len(p)]) != yes {
 			return false
 		}
 	}

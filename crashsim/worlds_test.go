@@ -241,11 +241,15 @@ func (d *worldDisk) Read(p []byte, off int64) error {
 }
 
 func (d *worldDisk) Ask(off, size int64, pred func(int64, []byte) bool) (bool, error) {
-	if err := d.readable(off, size); err != nil {
-		return false, err
+	if off+size > int64(len(d.w.bytes)) {
+		return false, disk.ErrOutOfRange
 	}
 	for at := off; at < off+size; at += 128 {
-		if pred(at, []byte(d.w.bytes[at:at+64])) {
+		block := []byte(d.w.bytes[at : at+64])
+		if d.readable(at, 64) != nil {
+			block = nil
+		}
+		if pred(at, block) {
 			return true, nil
 		}
 	}
@@ -322,7 +326,8 @@ func (x *pair) powerCycle(gentle bool) {
 		return
 	}
 	at := x.s.atStake()
-	x.s.found(int(x.d.hurt.found) - 1)
+	x.d.pinDown()
+	x.s.found(int(x.d.hurt.decided()) - 1)
 	x.s.powerOff()
 	x.s.endanger(at)
 	x.d.Cut(0)
