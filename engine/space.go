@@ -248,7 +248,7 @@ func (s *Store) tailShare() int {
 }
 
 // releaseDead frees every extent that nothing needs: its exact live count in the recorded metadata is 0, the relied-on root does
-// not list it in the log nor keep the metadata in it, and nothing pins it (N4).
+// not list it in the log nor keep the metadata in it, nothing pins it, and nothing is on its way to it (N4).
 func (s *Store) releaseDead() {
 	live := s.tree.Metadata().Live
 	for i := range s.extents.Len() {
@@ -262,6 +262,10 @@ func (s *Store) releaseDead() {
 			s.peak[x] = max(s.peak[x], live[x])
 		}
 		if live[x] > 0 || s.extents.Pinned(x) || s.listed(x) || s.holdsMetadata(x) {
+			continue
+		}
+		if s.extents.Appending(x) { // garbage of a step that failed, which must not land in the next life of x
+			s.release = true
 			continue
 		}
 		if err := s.extents.Release(x); err != nil {

@@ -215,6 +215,11 @@ func (s *Store) Pins(x ID) int { return int(s.pins[x]) }
 // Pinned reports whether x is pinned.
 func (s *Store) Pinned(x ID) bool { return s.pins[x] > 0 }
 
+// Appending reports whether something that was appended to x is not durable yet.
+func (s *Store) Appending(x ID) bool {
+	return s.io.Appending(s.Geometry().Base(x), int(s.Geometry().ExtentBytes))
+}
+
 // Release implements Extents. What is appended to it and not persistent yet must not exist: its owner waits for that.
 func (s *Store) Release(x ID) error {
 	switch e := s.Entry(x); {

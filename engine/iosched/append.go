@@ -148,6 +148,16 @@ func (s *Sched) Bytes(off int64, n int) []byte {
 	return nil
 }
 
+// Appending reports whether an appended write is not durable yet that touches the n bytes at off.
+func (s *Sched) Appending(off int64, n int) bool {
+	for i := range s.appends {
+		if s.appends[i].overlaps(off, n) {
+			return true
+		}
+	}
+	return false
+}
+
 // Overlay writes over p, which was read from the disk at off, what appended writes that are not durable have for it, and reports
 // whether they have anything.
 func (s *Sched) Overlay(p []byte, off int64) (any bool) {

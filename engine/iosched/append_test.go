@@ -380,3 +380,19 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+func TestAnExtentIsAppendedToUntilItsBytesAreDurable(t *testing.T) {
+	r := newRig(t)
+	gate := &hand{}
+	r.add(4, 2, 1, NewDependency(gate, 1))
+	appending := func() bool { return r.Appending(4*testBlock, 4*testBlock) }
+	require.True(t, appending(), "it waits")
+	require.False(t, r.Appending(6*testBlock, 4*testBlock), "it ends before")
+	gate.through = 1
+	r.Issue()
+	require.True(t, appending(), "it is on its way")
+	require.True(t, r.Reap())
+	require.True(t, appending(), "a cache has it")
+	r.drain()
+	require.False(t, appending())
+}
