@@ -60,7 +60,8 @@ func (s *Store) renew(d disk.Disk, o Options) {
 	*s = Store{
 		disk: d, options: o, probes: o.Probes, buffers: s.buffers, pages: s.pages, indexPages: s.indexPages,
 		extents: s.extents, log: s.log, chunks: s.chunks, tree: s.tree, hooks: s.hooks, parts: s.parts,
-		entries: s.entries[:0], peak: s.peak[:0], check: s.check, switches: switches{record: s.switches.record[:0]},
+		entries: s.entries[:0], taken: s.taken[:0], peak: s.peak[:0], check: s.check,
+		switches: switches{record: s.switches.record[:0]},
 	}
 	s.switches.store = s
 }
@@ -101,7 +102,8 @@ func (s *Store) recover(queue *disk.Queue) error {
 func (s *Store) openTree(meta *index.Metadata) {
 	if s.hooks.Await == nil {
 		s.hooks = index.Options{
-			Await: s.await, Parts: s.partsOf, Hold: s.hold, Drop: s.drop, Pin: s.extents.Pin, Unpin: s.extents.Unpin, MustMerge: s.mustMerge,
+			Await: s.await, Parts: s.partsOf, Hold: s.hold, Drop: s.drop, Pin: s.extents.Pin, Unpin: s.extents.Unpin,
+			MustMerge: s.mustMerge, MayGrow: s.mayGrow,
 		}
 	}
 	o := s.hooks
@@ -109,6 +111,10 @@ func (s *Store) openTree(meta *index.Metadata) {
 	o.Trigger, o.Fanout, o.Cache, o.Probes, o.Reuse = s.options.Trigger, s.options.Fanout, s.indexPages, s.probes, s.tree
 	s.tree = index.Open(s.chunks, &s.switches, meta, s.tailMutation, o)
 	s.memtable = max(1, min(s.options.MemtableEntries, s.tree.Shape().ExtentEntries()))
+	s.mergeMost = s.extents.Len()
+	if size := int64(s.extents.Geometry().ExtentBytes); size >= leastSliced {
+		s.mergeMost = int(or(s.options.MergeBytes, max(defaultMerge, mostMerge*size)) / size)
+	}
 }
 
 // replayLog recovers the log, makes durable what nothing attests, and records the new epoch. A store that is opened to be read
@@ -149,7 +155,7 @@ func (s *Store) newEpoch(tail *log.Tail) error {
 		return err
 	}
 	s.resumeAppenders()
-	s.keepReserve(false)
+	s.keepReserve(s.reserve(0), false)
 	for range s.extents.Len() {
 		s.peak = append(s.peak, s.extents.Geometry().ExtentBytes)
 	}

@@ -50,6 +50,9 @@ type Options struct {
 	IndexCacheBytes int
 	// TailBytes bounds, in bytes, the log that an Open has to replay. 0 is 64 MiB.
 	TailBytes int64
+	// MergeBytes bounds, in bytes, the index that is merged whole when space is short, and so the memory that takes; a larger one is
+	// merged in slices. 0 is 64 MiB, or eight extents if that is more. With extents of less than 32 KiB every index is merged whole.
+	MergeBytes int64
 	// Background lets goroutines of the store do what otherwise the caller does step by step: requests complete while nobody
 	// waits, the memtable is flushed, runs are merged and extents reclaimed before puts need the space. Close ends them.
 	Background bool
@@ -74,6 +77,7 @@ const (
 	defaultGroup     = 256 << 10
 	defaultMutations = 1 << 16
 	defaultTail      = 64 << 20
+	defaultMerge     = 64 << 20
 	maxTailUnits     = 4 << 10
 
 	defaultFilterBits = 10

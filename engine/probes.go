@@ -21,6 +21,7 @@ var (
 	probeTailFull      = probe.Register("mutation flushed first: the tail is full")
 	probePutParts      = probe.Register("put in several parts")
 	probeMoved         = probe.Register("reclamation moved shards")
+	probeRepacked      = probe.Register("tables of an extent moved closer together")
 	probeUnreadable    = probe.Register("reclamation left what it could not read")
 )
 

@@ -24,13 +24,27 @@ import (
 // for those of the merged one, so a put looks at the free extents and those of runs together. Reclamation may take an extent and
 // free none, if what it copies needs more room than in the log, where frames lie closer: it leaves deletes what they need.
 //
-// From a size on the index is not merged whole: then a few extents are left to compaction, which frees as it goes.
+// With m extents for the merged run and t that runs are in, free are 2+m for a delete, 3+m for the next flush, and for a put
+// max(5+m, 5+2m-t): 5+m if the index is one run without waste.
+//
+// That m is an upper bound takes three things. It counts an entry once for every run that it is in, for nobody knows better before
+// they are merged; so whoever adds entries, or writes some in a second place for a while as compaction does, leaves what is needed
+// with them. More entries never need less, although larger tables lie closer. And a full flush makes its tables as large as the
+// bound took them to be.
+//
+// The metadata is one frame, which names tables in 68 bytes each: an extent of 4 KiB has room for about 55, less 8 bytes for each
+// extent of the disk. A full flush makes its tables so large that half of that is enough; a flush that would not find room beside
+// the tables that are there is a full one; a slice of compaction that would not is given up. A put for whose shard the largest
+// tables would be too many is refused: then all free extents are in reserve.
+//
+// From a size on the index is not merged whole, for that takes as much memory: see sliced.
 type reserve struct {
-	metadata int // for the two copies of the metadata
-	merge    int // for a full flush, metadata included
-	steps    int // other flushes and compaction leave these
-	deletes  int // reclamation leaves these
-	put      int // no put takes these
+	whole    bool // the index is merged whole
+	metadata int  // for the two copies of the metadata
+	merge    int  // for a full flush, metadata included; of an index that is merged in slices, for the next flush and to repack
+	steps    int  // other flushes and compaction leave these, see leave
+	deletes  int  // reclamation leaves these
+	put      int  // no put takes these
 }
 
 const (
@@ -38,7 +52,9 @@ const (
 	leaveDeletes = 1
 	rollingLog   = 2
 	leaveCopies  = 1
-	mostMerge    = 8 // extents of an index that is merged whole
+	leaveRepack  = 1
+	mostMerge    = 8        // extents of an index that is merged whole, if they are more than Options.MergeBytes
+	leastSliced  = 32 << 10 // bytes of an extent from which on an index may be merged in slices
 )
 
 // reserve reckons with the present index and n shards more.
@@ -47,13 +63,20 @@ func (s *Store) reserve(n int) (r reserve) {
 	if s.extents.Root.Metadata[0].IsZero() {
 		r.metadata = 4 // the first two, and two to go on in
 	}
-	merged := min(s.mergedExtents(n), mostMerge)
-	r.merge = r.metadata + merged
-	next := 2 + merged + rollingLog // after a full flush
-	traded := merged - s.extents.OwnedCount(extent.Runs) - s.extents.OwnedCount(extent.Levels)
+	merged := s.mergedExtents(n)
+	work, kept := merged, merged // to take for a full flush, and what it has taken afterwards
+	if r.whole = merged <= s.mergeMost; !r.whole {
+		work, kept = s.sliced(n)
+	}
+	traded := kept - s.extents.OwnedCount(extent.Runs) - s.extents.OwnedCount(extent.Levels)
+	next := 2 + work + rollingLog // afterwards
+	r.merge = r.metadata + work
 	r.steps = r.merge + leaveLog
 	r.deletes = max(r.steps+leaveDeletes, next+traded+r.metadata-2)
 	r.put = r.deletes + leaveCopies
+	if !s.tree.Fits(n) || !r.whole && !s.tree.FitsSliced() {
+		r.put = max(r.put, s.extents.Len())
+	}
 	return r
 }
 
@@ -66,10 +89,9 @@ func (s *Store) extentsFor(bytes int64) int {
 }
 
 // keepReserve tells the extents what each owner leaves, for a full flush or anything else.
-func (s *Store) keepReserve(full bool) {
-	r := s.reserve(0)
-	leave := r.steps
-	if full || r.merge-r.metadata == mostMerge {
+func (s *Store) keepReserve(r reserve, full bool) {
+	leave := r.leave()
+	if full {
 		leave = r.metadata
 	}
 	s.extents.SetLeave(extent.Runs, leave)
@@ -77,21 +99,42 @@ func (s *Store) keepReserve(full bool) {
 	s.extents.SetLeave(extent.Copies, r.deletes)
 }
 
+// leave returns what flushes that are no full ones, and compaction, leave.
+func (r *reserve) leave() int {
+	if r.whole {
+		return r.steps
+	}
+	return r.metadata + leaveRepack
+}
+
 // mustMerge reports whether the flush whose tables are to be built has to be a full one: whether a run of its own, with its
-// tombstones, would take what a full one needs afterwards. It makes the reserve fit the answer.
+// tombstones, would take what a full one needs afterwards, or the metadata cannot name its tables. It makes the reserve fit the
+// answer.
 func (s *Store) mustMerge(full bool) bool {
 	shards, tombstones := s.tree.FlushingEntries()
 	r := s.reserve(tombstones)
-	whole := r.merge-r.metadata < mostMerge
-	if whole {
-		run := s.extentsFor(max(0, s.tree.RunBytes(shards)-int64(s.extents.Left(extent.Runs))))
-		full = full || s.extents.FreeCount()-run < r.steps
+	if r.whole {
+		run := s.tree.RunBytes(shards)
+		if run <= int64(s.extents.Left(extent.Runs)) {
+			run = 0
+		}
+		full = full || s.extents.FreeCount()-s.extentsFor(run) < r.steps || !s.tree.FlushFits()
 	}
-	s.keepReserve(full || !whole) // the tombstones count here too: without them the index may be just small enough
+	s.keepReserve(r, full)
 	if full && !s.tree.Compacting() {
 		s.extents.Resume(extent.Levels, extent.LogExtent{}) // no table in an extent with old ones: those are all free then
 	}
 	return full
+}
+
+// mayGrow makes compaction leave what is needed when runs hold so many entries more; a table that is moved holds none.
+func (s *Store) mayGrow(entries int) {
+	r := s.reserve(entries)
+	leave := r.leave()
+	if s.repacking || !r.whole && entries == 0 {
+		leave = r.metadata
+	}
+	s.extents.SetLeave(extent.Levels, leave)
 }
 
 // makeRoom returns when the log can take a frame of that payload: when the window is open and its extent relied on. It fails
@@ -185,16 +228,18 @@ func (s *Store) takeForLog() {
 // fails with ErrFull.
 func (s *Store) gainSpace(enough func() bool) error {
 	for {
-		before := s.extents.FreeCount()
-		for _, step := range [...]func() error{s.flush, s.merge, s.reclaimOne} {
-			if err := step(); err != nil && !errors.Is(err, ErrFull) {
+		before, more := s.extents.FreeCount(), false
+		for _, step := range [...]func() (bool, error){s.flushOne, s.merge, s.reclaim} {
+			did, err := step()
+			if err != nil && !errors.Is(err, ErrFull) {
 				return err
 			}
 			if enough() {
 				return nil
 			}
+			more = more || did && err == nil
 		}
-		if s.extents.FreeCount() <= before {
+		if s.extents.FreeCount() <= before && (!more || s.reserve(0).whole) {
 			s.probes.Hit(probeFull)
 			return s.errFull()
 		}
@@ -205,13 +250,14 @@ func (s *Store) errFull() error {
 	return fmt.Errorf("%w: %d extents free, %d in reserve", ErrFull, s.extents.FreeCount(), s.reserve(1).put)
 }
 
-// merge makes one run of everything, if the index is not too large for that.
-func (s *Store) merge() error {
-	if r := s.reserve(0); r.merge-r.metadata >= mostMerge {
-		_, err := s.compact(true)
-		return err
+func (s *Store) flushOne() (bool, error) { return false, s.flush() }
+
+// merge makes one run of everything, if the index is not too large for that; else it takes a step of compaction.
+func (s *Store) merge() (bool, error) {
+	if s.reserve(0).whole {
+		return false, s.flushAll(true)
 	}
-	return s.flushAll(true)
+	return s.compact(true)
 }
 
 func (s *Store) reclaimOne() error {

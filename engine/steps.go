@@ -106,7 +106,7 @@ func (s *Store) startFlush(force bool) (bool, error) {
 func (s *Store) finishFlush() error {
 	err := s.tree.FinishFlush()
 	s.settle()
-	s.keepReserve(false)
+	s.keepReserve(s.reserve(0), false)
 	return err
 }
 
@@ -130,13 +130,11 @@ func (s *Store) finishSteps() error {
 // off nobody else does. If there is no space to compact, the flush goes on without.
 func (s *Store) limitRuns() error {
 	err := s.tree.FinishCompact()
-	for err == nil && len(s.tree.Metadata().Zero) >= 2*s.options.Trigger {
-		began, failed := s.tree.StartCompact(true)
-		if failed != nil || !began {
-			return failed
-		}
-		err = s.tree.FinishCompact()
-		s.settle()
+	for more := true; more && err == nil && s.manyRuns(); {
+		more, err = s.compactOne(true)
+	}
+	if err == nil || errors.Is(err, ErrFull) {
+		err = s.prepareFlush()
 	}
 	if errors.Is(err, ErrFull) {
 		return nil
@@ -160,16 +158,12 @@ func (s *Store) compact(force bool) (bool, error) {
 	if err := s.finishSteps(); err != nil {
 		return false, err
 	}
-	began, err := s.tree.StartCompact(force)
-	if err != nil || !began {
-		return false, err
-	}
-	err = s.tree.FinishCompact()
-	s.settle()
-	if r := s.reserve(0); errors.Is(err, ErrFull) && r.merge-r.metadata < mostMerge {
+	more, err := s.compactOne(force)
+	if errors.Is(err, ErrFull) && s.reserve(0).whole {
 		err = s.flushAll(true) // a full flush may use what compaction leaves
+		more = err == nil
 	}
-	return err == nil, err
+	return more, err
 }
 
 // Reclaim empties the extent that gives most space for least copying, switches the references to what it held, and releases it.
@@ -278,7 +272,7 @@ func (s *Store) rewriteTables(x extent.ID) error {
 // moveFrom copies what the index refers to out of x. The references are switched in the memtable; the next flush makes that
 // durable, and x can be released then.
 func (s *Store) moveFrom(x extent.ID) error {
-	s.keepReserve(false)
+	s.keepReserve(s.reserve(0), false)
 	moved, err := s.chunks.Reclaim(x, mover{s})
 	if moved > 0 {
 		s.probes.Hit(probeMoved)

@@ -46,11 +46,14 @@ type Store struct {
 	parts    partTable
 	moved    iosched.Dependency // copies that the memtable names: durable before the next run is (P13)
 
-	maxPayload int // bytes of the largest payload of one frame of the log
-	memtable   int // mutations that may wait for a flush
+	maxPayload int  // bytes of the largest payload of one frame of the log
+	memtable   int  // mutations that may wait for a flush
+	mergeMost  int  // extents of the largest index that is merged whole
+	repacking  bool // tables are moved closer together, for which the reserve may be taken
 
 	peak    []uint32      // by extent: the most live bytes it had, or an extent's bytes while that is not known
 	entries []index.Entry // scratch of List
+	taken   []uint32      // scratch of sparse
 	check   checker
 
 	closed  bool

@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/shardproof/shardproof/engine/chunk"
@@ -163,8 +164,26 @@ func (j *compactJob) choose(t *Tree, zero, from, into int) bool {
 	return true
 }
 
-// mayBuild says that nothing but what the job waits for keeps it from its next slice.
-func (j *compactJob) mayBuild(*Tree) bool { return true }
+// mayBuild says that nothing but what the job waits for keeps it from its next slice. Until the last one is recorded, entries of
+// what is merged may be in two places.
+func (j *compactJob) mayBuild(t *Tree) bool {
+	if t.options.MayGrow != nil {
+		t.options.MayGrow(j.twice(t))
+	}
+	return true
+}
+
+// twice returns how many entries there will be two of at most.
+func (j *compactJob) twice(t *Tree) int {
+	if j.into < 0 {
+		return 0
+	}
+	n := int(j.source.Entries)
+	for i := range j.zero {
+		n += t.meta.Zero[len(t.meta.Zero)-1-i].Entries()
+	}
+	return n
+}
 
 // build appends the tables of one slice.
 func (j *compactJob) build(t *Tree) error {
@@ -204,6 +223,10 @@ func (j *compactJob) build(t *Tree) error {
 	}
 	j.start, j.next, j.last = start, next, last
 	j.findGone(t, &start)
+	if more := j.moreTables(); more > t.room() {
+		j.next = start
+		return fmt.Errorf("%w: %d tables more than the metadata can name", extent.ErrFull, more-t.room())
+	}
 	t.pinTables(&j.out)
 	j.appended(dep)
 	return nil
@@ -281,6 +304,15 @@ func (t *Tree) deeperHolds(i int, id *chunk.ShardID) bool {
 	return false
 }
 
+// moreTables returns how many tables more there are once the slice is recorded; the runs of level 0 are left out.
+func (j *compactJob) moreTables() int {
+	n := len(j.out.Tables) - len(j.gone)
+	if j.last && !j.source.Locator.IsZero() {
+		n--
+	}
+	return n
+}
+
 // record makes the slice part of the recorded state.
 func (j *compactJob) record(t *Tree) error {
 	d := &t.draft
@@ -337,6 +369,9 @@ func (j *compactJob) settle(t *Tree) {
 	t.settle()
 	t.unpinTables(&j.out)
 	t.options.Probes.Hit(probeCompacted)
+	if j.into >= 0 {
+		t.slices++
+	}
 	if j.last {
 		j.end(nil)
 	} else {

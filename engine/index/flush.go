@@ -87,7 +87,7 @@ func (j *flushJob) build(t *Tree) error {
 	j.delta = append(j.delta[:0], make([]int64, len(t.meta.Live))...)
 	b := builder{tree: t, run: &j.run, most: t.tableEntries(t.imm.Len(), true)}
 	if j.full {
-		b.part, b.most = 1, t.tableEntries(t.meta.Entries()+t.imm.Len(), false)
+		b.part, b.most = 1, t.tableEntries(t.mergedEntries(), false)
 	}
 	for at := t.imm.Seek(nil); at.Entry() != nil; at.Next() {
 		e := at.Entry()

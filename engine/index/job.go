@@ -116,6 +116,7 @@ func (t *Tree) submit(j *job) error {
 func (t *Tree) settle() {
 	t.recording = false
 	t.meta, t.draft = t.draft, t.meta
+	t.totals = t.shape.totalsOf(&t.meta)
 }
 
 // pinTables keeps the extents of tables that nobody has recorded yet from being released; unpinTables ends that.

@@ -55,6 +55,11 @@ func (s *Shape) tableBytes(blocks uint32) int {
 	return (n + int(s.Physical) - 1) &^ (int(s.Physical) - 1)
 }
 
+// space returns the bytes that t takes of its extent.
+func (s *Shape) space(t *Table) uint32 {
+	return (t.Locator.Length + s.Physical - 1) &^ (s.Physical - 1)
+}
+
 // filters returns how many filters a table of that many blocks gets.
 func (s *Shape) filters(blocks uint32) uint32 {
 	return uint32(filterBlocks(int(blocks), s.PageBytes, int(s.FilterBits)))
@@ -72,8 +77,18 @@ func (s *Shape) payloadBytes(blocks, filters uint32) int {
 }
 
 // MaxEntries returns how many entries a table shall have at most; FitEntries how many fit one.
-func (s *Shape) MaxEntries() int { return int(s.TablePages) * PerBlock(s.PageBytes) }
-func (s *Shape) FitEntries() int { return int(s.FitPages) * PerBlock(s.PageBytes) }
+func (s *Shape) MaxEntries() int { return s.entries(s.TablePages) }
+func (s *Shape) FitEntries() int { return s.entries(s.FitPages) }
+
+// entries returns how many entries fit so many blocks.
+func (s *Shape) entries(blocks uint32) int { return int(blocks) * PerBlock(s.PageBytes) }
+
+// runBytes returns how many bytes of extents of its own a run of n entries takes, in tables of so many blocks.
+func (s *Shape) runBytes(n int, blocks uint32) int64 {
+	most, size := s.entries(blocks), s.tableBytes(blocks)
+	tables, fit := (n+most-1)/most, int(s.ExtentBytes)/size
+	return int64(tables/fit)*int64(s.ExtentBytes) + int64(tables%fit)*int64(size)
+}
 
 // ExtentEntries returns how many entries fit an extent, in tables of MaxEntries.
 func (s *Shape) ExtentEntries() int {

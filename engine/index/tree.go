@@ -65,6 +65,9 @@ type Options struct {
 	// MustMerge is asked when the tables of a flush are to be built whether it has to be a full one, and told if it is one
 	// already. nil: never.
 	MustMerge func(full bool) bool
+	// MayGrow is told, when the tables of a slice are to be built, how many entries runs will hold at most for a while beside
+	// those that they hold now; 0 if they are to be moved only. May be nil.
+	MayGrow func(entries int)
 
 	// Reuse is a Tree that nobody uses any more, whose memory the new one takes over.
 	Reuse *Tree
@@ -91,8 +94,10 @@ type Tree struct {
 	puts     int       // entries of mem that a merge of everything would keep
 
 	meta      Metadata // as recorded last
+	totals    totals   // of meta
 	draft     Metadata // what the record under way will make of it
 	recording bool
+	slices    uint64 // of compaction, recorded
 
 	failed  error // of jobs, since the last Advance
 	flush   flushJob
@@ -134,39 +139,12 @@ func Open(c chunk.Chunks, r Recorder, meta *Metadata, replay uint64, o Options) 
 	} else {
 		t.meta.CopyFrom(meta)
 	}
+	t.totals = t.shape.totalsOf(&t.meta)
 	return t
 }
 
 // Metadata returns the state recorded last. It is valid until the next Advance.
 func (t *Tree) Metadata() *Metadata { return &t.meta }
-
-// tableEntries returns how many entries a table of a run of n gets: what the options say, or more if the metadata could not name
-// so many tables in one frame.
-func (t *Tree) tableEntries(n int, zero bool) int {
-	room := t.tableRoom(zero)
-	return min(max(t.shape.MaxEntries(), (n+room-1)/room), t.shape.FitEntries())
-}
-
-// tableRoom returns how many tables a run may have. Level 0, which may have twice as many runs as make a compaction due, gets
-// half of what the metadata can name, the others the other half.
-func (t *Tree) tableRoom(zero bool) int {
-	room := (int(t.shape.ExtentBytes) - chunk.FrameBytes(MetadataBytes(0, len(t.meta.Live)))) / tableRecordBytes / 2
-	if zero {
-		room /= 2 * t.options.Trigger
-	}
-	return max(1, room)
-}
-
-// RunBytes returns about how many bytes of extents a run of n entries takes at level 0.
-func (t *Tree) RunBytes(n int) int64 {
-	per := PerBlock(t.shape.PageBytes)
-	most := t.tableEntries(n, true)
-	bytes := int64(n/most) * int64(t.shape.tableBytes(uint32((most+per-1)/per)))
-	if rest := n % most; rest > 0 {
-		bytes += int64(t.shape.tableBytes(uint32((rest + per - 1) / per)))
-	}
-	return bytes
-}
 
 // Shape returns the sizes that tables are built with.
 func (t *Tree) Shape() *Shape { return &t.shape }
@@ -218,24 +196,6 @@ func kept(e *Entry) int {
 		return 0 // what was moved is in a run already
 	}
 	return 1
-}
-
-// MergedBytes returns how many bytes of extents a run takes at most that holds everything and n shards more, in extents of its
-// own.
-func (t *Tree) MergedBytes(n int) int64 {
-	n += t.meta.Entries() + t.puts + t.imm.Len()
-	if t.flush.phase != jobIdle {
-		n -= t.flush.tombstones
-	}
-	per := PerBlock(t.shape.PageBytes)
-	most := t.tableEntries(n, false)
-	tables := (n + most - 1) / most
-	if most > t.shape.MaxEntries() {
-		tables = max(tables, t.tableRoom(false)) // some more than there will be: more shards never take less
-	}
-	size := t.shape.tableBytes(uint32((most + per - 1) / per))
-	fit := max(1, int(t.shape.ExtentBytes)/size)
-	return int64(tables/fit)*int64(t.shape.ExtentBytes) + int64(tables%fit)*int64(size)
 }
 
 // Get implements Index.
