@@ -121,14 +121,23 @@ func (j *compactJob) due(t *Tree) bool {
 	if len(t.meta.Zero) >= t.options.Trigger {
 		return j.choose(t, len(t.meta.Zero), -1, 0)
 	}
-	limit := int64(2*t.options.Trigger) * int64(t.shape.tableBytes(t.shape.TablePages))
 	for i := range t.meta.Deep {
-		if i+1 < maxLevels && t.meta.Deep[i].bytes() > limit {
+		if bytes := t.meta.Deep[i].bytes(); bytes > 0 && t.levelFor(bytes) > i {
 			return j.choose(t, 0, i, i+1)
 		}
-		limit *= int64(t.options.Fanout)
 	}
 	return false
+}
+
+// levelFor returns the index in Deep of the first level that so many bytes are not too much for. What a full flush writes goes
+// there: nothing is due then, and compaction comes to an end.
+func (t *Tree) levelFor(bytes int64) int {
+	limit := int64(2*t.options.Trigger) * int64(t.shape.tableBytes(t.shape.TablePages))
+	i := 0
+	for ; i+1 < maxLevels && bytes > limit; i++ {
+		limit *= int64(t.options.Fanout)
+	}
+	return i
 }
 
 // forced chooses what leaves fewer runs: the highest that is not empty goes into the next one.

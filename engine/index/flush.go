@@ -194,7 +194,11 @@ func (j *flushJob) record(t *Tree) error {
 			d.addLive(r, -1)
 		}
 		d.Zero, d.Deep = d.Zero[:0], appendRun(d.Deep[:0])
-		d.Deep[0].Tables = append(d.Deep[0].Tables, j.run.Tables...)
+		level := t.levelFor(j.run.bytes())
+		for len(d.Deep) <= level {
+			d.Deep = appendRun(d.Deep)
+		}
+		d.Deep[level].Tables = append(d.Deep[level].Tables, j.run.Tables...)
 		d.addLive(&j.run, +1)
 	} else if len(j.run.Tables) > 0 {
 		d.Zero = appendRun(d.Zero)

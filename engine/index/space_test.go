@@ -59,3 +59,23 @@ func TestFitsEndsWhereTheMetadataDoes(t *testing.T) {
 	most := (4096 - chunk.FrameBytes(index.MetadataBytes(0, tableExtents+1))) / (index.MetadataBytes(1, 0) - index.MetadataBytes(0, 0))
 	require.Equal(t, most/2, tables, "the other half is for what comes beside them")
 }
+
+// What a full flush writes goes where it is not too much: no compaction is due afterwards.
+func TestNothingIsDueAfterAFullFlush(t *testing.T) {
+	full := false
+	f := newFloor(t, func(o *index.Options) {
+		o.TablePages, o.MustMerge = 1, func(bool) bool { return full }
+	})
+	for n := range byte(200) {
+		f.set(n, index.Put)
+		if n%10 == 9 {
+			f.flush()
+		}
+	}
+	require.True(t, f.tree.CompactionDue())
+	full = true
+	f.set(0, index.Put)
+	f.flush()
+	require.False(t, f.tree.CompactionDue())
+	f.check()
+}
