@@ -2,7 +2,6 @@ package crashsim
 
 import (
 	"hash/crc32"
-	"math/bits"
 	"slices"
 	"testing"
 
@@ -249,6 +248,14 @@ func TestAnExplorationNoticesWhatMustNotBe(t *testing.T) {
 			return 0
 		}, ErrCertificate},
 		{"the second call gives something else", func(_ *Disk, _ int, again bool) uint64 { return bit(again) }, ErrInexact},
+		{"the second call asks what the first one did not", func(d *Disk, _ int, again bool) uint64 {
+			if again {
+				write(t, d, 0, fill(64, 9))
+				powerCycle(d)
+				isNew(t, d, 0)
+			}
+			return 0
+		}, ErrInexact},
 		{"a check that is no CRC", func(d *Disk, _ int, _ bool) uint64 {
 			yes, err := d.ReadUnit(make([]byte, 256), 0, acceptsMixtures)
 			require.NoError(t, err)
@@ -327,7 +334,7 @@ func TestPiecesOfAWrite(t *testing.T) {
 		{"no atomic range", Device{}, 64, 192, []piece{{64, 64}, {128, 64}, {192, 64}}},
 		{"within one", Device{AtomicBytes: 256}, 64, 192, []piece{{64, 192}}},
 		{"exactly one", Device{AtomicBytes: 256}, 256, 256, []piece{{256, 256}}},
-		{"across two, by blocks", Device{AtomicBytes: 256}, 192, 128, []piece{{192, 64}, {256, 64}}},
+		{"across two, by blocks", Device{AtomicBytes: 256}, 128, 256, []piece{{128, 64}, {192, 64}, {256, 64}, {320, 64}}},
 		{"across two, by pieces", Device{AtomicBytes: 256, Pieces: true}, 128, 256, []piece{{128, 128}, {256, 128}}},
 		{"across three, by pieces", Device{AtomicBytes: 128, Pieces: true}, 64, 256, []piece{{64, 64}, {128, 128}, {256, 64}}},
 	} {
@@ -346,7 +353,7 @@ func TestATornBlockIsAMixture(t *testing.T) {
 	d := New(Config{Info: disk.Info{Size: 1024, LogicalBlock: 256, PhysicalBlock: 256}, Device: Device{Cache: true}, Lie: Torn})
 	write(t, d, 0, fill(256, 1))
 	powerCycle(d)
-	read, asked := map[uint32]bool{}, map[bool]bool{}
+	read := map[uint32]bool{}
 	out, err := d.Explore(Bounds{}, func(bool) (uint64, bool) {
 		p := make([]byte, 256)
 		require.NoError(t, d.Read(p, 0))
@@ -356,18 +363,43 @@ func TestATornBlockIsAMixture(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, read, 16)
 	require.Equal(t, 16, out.Leaves)
-	_, err = d.Explore(Bounds{Plain: 1}, func(bool) (uint64, bool) {
-		yes, err := d.Ask(0, 256, func(_ int64, b []byte) bool {
-			sum := 0
-			for _, c := range b {
-				sum += int(c)
-			}
-			return bits.OnesCount(uint(sum/64)) == 1
+	out = bruteForce(t, d, func(d disk.Disk) uint64 {
+		yes, err := disk.Ask(d, nil, 0, 256, func(_ int64, b []byte) bool { return b[0]+2*b[64]+4*b[128]+8*b[192] == 6 })
+		require.NoError(t, err)
+		return bit(yes)
+	})
+	require.Equal(t, 16, out.Leaves)
+}
+
+// A disk that was used and reset is a new one.
+func TestAResetDiskIsNew(t *testing.T) {
+	d := undecidedBlocks(t, 70)
+	for b := range 10 {
+		require.True(t, isNew(t, d, b))
+	}
+	_, err := d.Explore(Bounds{}, func(bool) (uint64, bool) { return 0, true })
+	require.NoError(t, err)
+	d.Submit(&disk.Request{Kind: disk.Flush})
+	d.Cut(0)
+	larger := Config{Info: disk.Info{Size: 1 << 20, LogicalBlock: 128, PhysicalBlock: 128}, Device: Device{Cache: true}}
+	d.Reset(larger)
+	require.Equal(t, New(larger).Answers(), d.Answers())
+	require.Zero(t, d.live)
+	require.Nil(t, d.Reap(true))
+	p := make([]byte, 1<<20)
+	require.NoError(t, d.Read(p, 0))
+	require.Equal(t, make([]byte, 1<<20), p)
+	write(t, d, 1<<20-128, fill(128, 1))
+	powerCycle(d)
+	for range 2 {
+		out, err := d.Explore(Bounds{}, func(bool) (uint64, bool) {
+			require.NoError(t, d.Read(p, 0))
+			write(t, d, 0, fill(1<<20, 2))
+			return 0, true
 		})
 		require.NoError(t, err)
-		asked[yes] = true
-		return bit(yes), true
-	})
-	require.NoError(t, err)
-	require.Len(t, asked, 2)
+		require.Equal(t, 2, out.Leaves)
+	}
+	require.NoError(t, d.Read(p[:128], 0))
+	require.Equal(t, fill(128, 0), p[:128])
 }

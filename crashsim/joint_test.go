@@ -73,6 +73,7 @@ func TestAWholeUnitIsOneQuestion(t *testing.T) {
 	}{
 		{"new", "all of it, or not all", nil, blocksOf(1, 8), 2},
 		{"old and new", "both are whole: the old one is a mixture at another time", blocksOf(1, 2), blocksOf(2, 2), 4},
+		{"overwritten", "all of the old one, or not all", blocksOf(1, 4), fill(256, 5), 2},
 		{"equal differences", "the same bytes weigh differently at another place", nil, equalBlocks(6), 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -38,9 +38,6 @@ func (e *explorer) imagine() {
 			e.mismatch(int32(g))
 		}
 	}
-	for i := range e.image {
-		e.image[i].group = 0
-	}
 	began := &d.levels[len(d.levels)-1].chains.hurt // as the leaf began
 	e.damage = append(e.damage[:0], began.state...)
 	for p, s := range e.damage {

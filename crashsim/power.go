@@ -63,7 +63,6 @@ func (d *Disk) PowerOn(lost uint64) {
 	} else {
 		d.main.begin(lost)
 	}
-	d.passed += uint64(len(d.pend))
 	d.pend = d.pend[:0]
 	d.life++
 	d.endanger()
@@ -72,19 +71,24 @@ func (d *Disk) PowerOn(lost uint64) {
 	}
 }
 
-// Undecided returns how many writes, and how many blocks, are at stake.
+// Undecided returns how many writes, and how many blocks, are at stake: blocks that may hold one of several things, and the writes
+// that decide which.
 func (d *Disk) Undecided() (writes, blocks int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	numbers := d.work.times[:0]
-	for b, h := range d.head {
-		if !d.undecided(int32(b)) {
+	for b := range int32(len(d.head)) {
+		if !d.undecided(b) {
+			continue
+		}
+		v, alternatives := d.newest(b)
+		if !alternatives {
 			continue
 		}
 		blocks++
-		for v := h; v != 0; v = d.versions[v].prev {
-			if u := d.units[d.versions[v].unit]; u.write != 0 && u.state == open {
-				numbers = append(numbers, u.write)
+		for ; v != 0; v = d.older(v) {
+			if d.state(v) == open {
+				numbers = append(numbers, d.units[d.versions[v].unit].write)
 			}
 		}
 	}
