@@ -65,6 +65,9 @@ type reduction struct {
 	fewest int             // operations of the smallest sequence so far
 	ended  bool            // runs ran out, or Stop
 
+	widened, again bool      // see widen
+	narrow         *Sequence // what was widened
+
 	pass  passStart  // the pass that is under way
 	ahead *foresight // nil: every candidate is run when its turn comes
 	scout *scout     // of a copy that only foresees candidates; else nil
@@ -82,9 +85,10 @@ func (r *Reducer) Reduce(s *Sequence) (*Sequence, ReduceStats) {
 		return d.best, d.ReduceStats
 	}
 	d.lookAhead()
-	for d.improve() {
+	for d.improve() || d.widen() || d.narrowAgain() {
 	}
 	d.lookAway()
+	d.keepNarrow()
 	if d.Minimal = !d.ended; d.Minimal {
 		d.Proof = len(d.round)
 	}
@@ -140,6 +144,52 @@ func (d *reduction) instead(f *Failure) {
 	d.try()
 }
 
+// Which state of a crash fails changes with every operation before it, so what was narrowed to one state gets stuck where more could
+// be taken away; and what is not narrowed is slow, and shows other failures first. So a reduction begins narrow, goes on wide when half
+// of its runs are used up or nothing is left to do, and ends narrow again.
+
+// widen makes every crash one that may leave any state, if what was narrowed still fails so, and reports whether it does. It does so once.
+func (d *reduction) widen() bool {
+	if d.widened || d.scout != nil {
+		return false
+	}
+	d.widened = true
+	c := d.best.Clone()
+	for i := range c.Ops {
+		if o := &c.Ops[i]; o.Kind == KindCrash && o.Off != 0 {
+			o.Off = 0
+		}
+	}
+	if c.Hash() == d.best.Hash() || d.outcome(c) == notAsWanted {
+		return false
+	}
+	d.surprise()
+	d.narrow, d.best, d.at = d.best, c, d.known[c.Hash()]
+	return true
+}
+
+// narrowAgain narrows what was widened, once, and reports whether it could.
+func (d *reduction) narrowAgain() bool {
+	if d.narrow == nil || d.again || d.spent() {
+		return false
+	}
+	d.again = true
+	f := d.run(d.best)
+	if f == nil {
+		return false
+	}
+	before := d.best.Hash()
+	d.instead(f)
+	return d.best.Hash() != before
+}
+
+// keepNarrow takes back what there was before it was widened, if that is simpler.
+func (d *reduction) keepNarrow() {
+	if d.narrow != nil && simpler(d.narrow, d.best) {
+		d.best, d.at = d.narrow, d.known[d.narrow.Hash()]
+	}
+}
+
 // improve goes through the passes and reports whether any found a simpler sequence. Passes that take away much come first; each
 // round that finds something is followed by another, so the last round has tried everything on the result and is its proof:
 //
@@ -154,6 +204,9 @@ func (d *reduction) improve() bool {
 	for i := range passes {
 		d.begin(i)
 		passes[i](d)
+		if d.left() < d.Execs {
+			d.widen()
+		}
 	}
 	return d.best.Hash() != before && !d.ended
 }
