@@ -213,6 +213,6 @@ var kinds = [kindCount]KindInfo{
 		Doc: "Cut the power once at requests of that step have completed, look at all that this can leave, and go on with what keep says; only=1: look at that alone. again: what keep says is opened, and the power cut once more when one request less has completed."},
 	KindKill: {Name: "kill", Suites: inCrash, Since: 4, Group: GroupReboot, Rank: 72,
 		Needs: NeedMutation, Settles: needsOf(NeedUnsynced, NeedReopen),
-		Args: []Arg{argIn, argAt}, Simpler: []Kind{KindReboot, KindSync, KindFlush},
-		Doc: "Let the process die once at requests of that step have completed, with all it gave the disk in the cache, and open again."},
+		Args: []Arg{argIn, argAt, argAgain}, Simpler: []Kind{KindReboot, KindSync, KindFlush},
+		Doc: "Let the process die once at requests of that step have completed, with all it gave the disk in the cache, and open again. again: cut the power when one request less of that has completed, and look at all that this can leave."},
 }

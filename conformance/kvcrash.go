@@ -115,14 +115,14 @@ func (x *KV) aftermath(op *Op, at int, d *crashsim.Disk) {
 	}
 	x.stats.Crash.Crashes++
 	d.PowerOn(op.Choice)
-	if op.Kind == KindCrash && op.Fill > 0 {
+	if op.Fill > 0 {
 		x.cutAgain(op, d)
 	}
 	r, rewinds := x.factory.(Rewinder)
 	if rewinds {
 		r.Remember()
 	}
-	if op.Kind == KindCrash && !x.crashed.coarse {
+	if (op.Kind == KindCrash || op.Fill > 0) && !x.crashed.coarse {
 		x.disk.quiet = true
 		ok := x.explore(op, at, d)
 		if x.disk.quiet = false; !ok {
@@ -135,7 +135,8 @@ func (x *KV) aftermath(op *Op, at int, d *crashsim.Disk) {
 	x.recover()
 }
 
-// cutAgain opens the store in one state that the crash can have left, and cuts the power in the middle of that.
+// cutAgain opens the store in one state that the crash can have left, and cuts the power in the middle of that. If only the process had
+// died, what recovery shows is still in the cache of the disk.
 func (x *KV) cutAgain(op *Op, d *crashsim.Disk) {
 	d.Cut(int(op.Fill) - 1)
 	_, err := x.factory.Open(x.below(), &x.seq.Config)
