@@ -35,12 +35,29 @@ func (s *Store) readDisk(at Place, n int) ([]byte, error) {
 	}
 	b := s.scratch[:whole]
 	if err := s.ReadAt(b, at.At(-lead)); err != nil {
-		return nil, err
+		if err := s.readAround(b, at.At(-lead)); err != nil {
+			return nil, err
+		}
 	}
 	if s.io.Overlay(b, s.Geometry().Base(at.Extent)+int64(at.Offset)-int64(lead)) { // what is appended and not on the disk yet
 		s.probes.Hit(probeUnissued)
 	}
 	return b[lead : lead+n], nil
+}
+
+// readAround reads the logical blocks from at on but for those that appended writes will replace: one of these may be what cannot be
+// read, until it is written.
+func (s *Store) readAround(b []byte, at Place) error {
+	logical := int(s.Geometry().Logical)
+	for ; len(b) > 0; b, at = b[logical:], at.At(logical) {
+		if s.io.Covers(s.Geometry().Base(at.Extent)+int64(at.Offset), logical) {
+			continue
+		}
+		if err := s.ReadAt(b[:logical], at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readPages puts a range together from pages, those that are missing read from the disk as far as the write pointer goes (E7).
