@@ -21,6 +21,8 @@ func bugsFlags(fs *flag.FlagSet, c *config) {
 	c.seeds = 1
 	fs.Var(&c.seeds, "seeds", "`number` of seeds a bug is tried with; the median counts")
 	fs.Var(&c.seed, "seed", "`number` the seeds are counted from")
+	c.percent = 100
+	fs.Var(&c.percent, "percent", "`number` of a hundred bugs that must be found for the verdict to be held")
 	c.jobs = 2
 	fs.Var(&c.jobs, "jobs", "`number` of bugs tried at once")
 	fs.DurationVar(&c.cpu, "cpu", 20*time.Second, "processor `time` a bug may take to be found")
@@ -67,7 +69,7 @@ func bugsVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	rep := bugsReport(reports, cfg.seed.value, time.Since(began), conformance.CPUTime()-cpuBegan)
+	rep := bugsReport(reports, int(cfg.percent), cfg.seed.value, time.Since(began), conformance.CPUTime()-cpuBegan)
 	identify(rep, cfg.commit)
 	if cfg.json != "-" {
 		printBugs(stdout, rep)
@@ -130,18 +132,23 @@ func tryAll(ctx context.Context, t *bugs.Trial, edits []*bugs.Edit, jobs int, st
 	return reports, context.Cause(ctx)
 }
 
-// bugsReport is the report of a seeded-bug run.
-func bugsReport(reports []conformance.BugReport, seed uint64, elapsed, cpu time.Duration) *conformance.Report {
+// bugsReport is the report of a seeded-bug run, which holds if that many percent of the bugs are found. Every other one is named.
+func bugsReport(reports []conformance.BugReport, percent int, seed uint64, elapsed, cpu time.Duration) *conformance.Report {
 	rep := &conformance.Report{
 		Schema: conformance.ReportSchema, GeneratorVersion: generatorVersion, Seed: fmt.Sprintf("%#x", seed), Shard: "0/1",
 		Profile: "bugs", Verdict: conformance.Held, Reasons: []string{}, ElapsedSeconds: elapsed.Seconds(),
 		CPUSeconds: cpu.Seconds(), Blocks: []conformance.Block{}, Failures: []conformance.FailureReport{}, Bugs: reports,
 	}
+	found := 0
 	for i := range reports {
-		if r := &reports[i]; !r.Found {
-			rep.Verdict = conformance.Counterexample
+		if r := &reports[i]; r.Found {
+			found++
+		} else {
 			rep.Reasons = append(rep.Reasons, fmt.Sprintf("seeded bug %s survives: %s", r.ID, r.Reason))
 		}
+	}
+	if 100*found < percent*len(reports) {
+		rep.Verdict = conformance.Counterexample
 	}
 	if len(reports) == 0 {
 		rep.Verdict = conformance.Inconclusive
