@@ -176,19 +176,15 @@ func (w *exhauster) cuts() error {
 func (w *exhauster) undisturbed() error {
 	w.done = w.done[:0]
 	last := len(w.word) - 1
+	note := func(k disk.RequestKind) { w.done = append(w.done, k) }
 	w.x.crashed.watch = func(op int) {
-		if op == last {
-			w.x.crashDisk().Listen(func(k disk.RequestKind) { w.done = append(w.done, k) })
+		listener := note
+		if op != last {
+			listener = nil
 		}
+		w.x.crashDisk().Listen(listener)
 	}
 	w.seq.Ops = append(append(w.seq.Ops[:0], w.word...), Op{Kind: KindPoll, Key: NoKey}) // which ends the last letter
-	inner := w.x.crashed.watch
-	w.x.crashed.watch = func(op int) {
-		if op > last {
-			w.x.crashDisk().Listen(nil)
-		}
-		inner(op)
-	}
 	err := w.run()
 	w.x.crashed.watch = nil
 	return err

@@ -395,8 +395,8 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 		case RoleDep:
 			o.Set(a.Field, g.dep(a, kind, r))
 		case RoleCount, RoleAfterPick:
-			if a.Name == argAgain.Name && r>>52&7 != 0 {
-				continue // mostly none
+			if a.Rare && r>>52&7 != 0 {
+				continue
 			}
 			// Small counts are likelier: the smaller of two draws.
 			n := uint32(a.Draw-a.Default) + 1

@@ -111,6 +111,8 @@ type Arg struct {
 	Suites  []string // where it may stand; nil: wherever the kind may
 	Words   []string // of a RoleWord, by value
 	Often   []uint64 // what half of the draws are from
+	Rare    bool     // seven of eight draws are the default
+	Least   bool     // the largest value is the simplest
 }
 
 // in reports whether the argument may stand in a sequence of suite.

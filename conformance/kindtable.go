@@ -29,8 +29,8 @@ var (
 	argIn       = Arg{Field: FieldWhich, Role: RoleWord, Name: "in", Max: uint64(len(InterruptNames)) - 1, Draw: uint64(len(InterruptNames)) - 1, Words: InterruptNames, Often: []uint64{0, 1, 2, 3, 5}}
 	argAt       = Arg{Field: FieldLen, Role: RoleCount, Name: "at", Max: countMax, Draw: 4}
 	argKeep     = Arg{Field: FieldChoice, Role: RoleTrail, Name: "keep", Max: 1<<64 - 1}
-	argOnly     = Arg{Field: FieldOff, Role: RoleFlag, Name: "only", Max: 1} // a single state is simpler than all: sooner run, and sooner read
-	argAgain    = Arg{Field: FieldFill, Role: RoleCount, Name: "again", Max: countMax, Draw: 5}
+	argOnly     = Arg{Field: FieldOff, Role: RoleFlag, Name: "only", Max: 1, Least: true} // a single state is simpler than all: sooner run, and sooner read
+	argAgain    = Arg{Field: FieldFill, Role: RoleCount, Name: "again", Max: countMax, Draw: 5, Rare: true}
 	afterAppend = Arg{Field: FieldChoice, Role: RoleAfterPick, Name: "dep", Max: pickMax, Draw: 15}
 )
 

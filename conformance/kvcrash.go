@@ -27,7 +27,7 @@ type crashing struct {
 	trails        func(uint64) // called with the answers of each state, if they fit; nil: nobody wants them
 	opened        bool         // what again was to interrupt came to its end
 	coarse        bool         // only the state in which a sequence goes on is looked at
-	how           int          // the state under exploration ends
+	how           int          // in which of the ways below the state under exploration ends
 }
 
 // dump is all that a store holds.
@@ -77,12 +77,10 @@ func (x *KV) interrupted(op *Op) {
 	crash, at, d := x.crashed.next, x.crashed.nextAt, x.crashDisk()
 	x.crashed.next = nil
 	x.settle()
+	x.arm(crash, d)
 	fits := interruptible(op.Kind)
 	if fits {
-		x.arm(crash, d)
 		x.plainly(op)
-	} else {
-		x.arm(crash, d)
 	}
 	if d.PowerOff() {
 		x.got, x.want, x.failure = answer{}, answer{}, nil
@@ -118,8 +116,7 @@ func (x *KV) aftermath(op *Op, at int, d *crashsim.Disk) {
 	if op.Fill > 0 {
 		x.cutAgain(op, d)
 	}
-	r, rewinds := x.factory.(Rewinder)
-	if rewinds {
+	if r, rewinds := x.factory.(Rewinder); rewinds {
 		r.Remember()
 	}
 	if (op.Kind == KindCrash || op.Fill > 0) && !x.crashed.coarse {
@@ -129,9 +126,7 @@ func (x *KV) aftermath(op *Op, at int, d *crashsim.Disk) {
 			return
 		}
 	}
-	if rewinds {
-		r.Return()
-	}
+	x.rewind()
 	x.recover()
 }
 
@@ -202,9 +197,7 @@ func (x *KV) begin(step string) error {
 
 // ended judges a step that the crash came too late for.
 func (x *KV) ended(step string, err error) {
-	switch {
-	case x.tolerable(err):
-	default:
+	if !x.tolerable(err) {
 		x.keep(lifeFailure("error", step+" does its work", err))
 	}
 	if step == "close" && err == nil {
@@ -261,15 +254,10 @@ func (x *KV) chance() uint64 {
 
 // leaf is one state: it is opened, read, and goes on.
 func (x *KV) leaf(again bool) (digest uint64, ok bool) {
-	if r, rewinds := x.factory.(Rewinder); rewinds {
-		r.Return()
-	}
+	x.rewind()
 	x.disk.Forget()
-	t, ok := x.openAfter("a store can be opened after a power cut")
-	if !ok || !x.readAll(t, &x.crashed.before) {
-		return 0, false
-	}
-	if _, ok := x.explained(&x.crashed.before); !ok {
+	t, _, ok := x.recovered("a store can be opened after a power cut")
+	if !ok {
 		return 0, false
 	}
 	if x.crashed.trails != nil && !again {
@@ -283,6 +271,13 @@ func (x *KV) leaf(again bool) (digest uint64, ok bool) {
 		x.crashed.how = ends[mix64(x.chance()^x.crashDisk().Answers())%uint64(len(ends))]
 	}
 	return digest, x.goOn(t)
+}
+
+// rewind makes what the next store draws by chance what the one before drew after the same crash.
+func (x *KV) rewind() {
+	if r, rewinds := x.factory.(Rewinder); rewinds {
+		r.Return()
+	}
 }
 
 // openAfter opens the store after a crash.
@@ -322,13 +317,17 @@ func (d *dump) digest() uint64 {
 	return t.Sum()
 }
 
-// explained returns after how many mutations the model was what d holds.
-func (x *KV) explained(d *dump) (uint64, bool) {
-	n, ok := x.model.Explain(d.shards)
-	if !ok {
-		x.keep(CheckPersist(&x.model, d.shards, x.seq))
+// recovered opens the store after a crash, and reads all that it has. It returns it, and after how many mutations the model was the
+// same (PERSIST).
+func (x *KV) recovered(claim string) (t Target, n uint64, ok bool) {
+	got := &x.crashed.before
+	if t, ok = x.openAfter(claim); !ok || !x.readAll(t, got) {
+		return t, 0, false
 	}
-	return n, ok
+	if n, ok = x.model.Explain(got.shards); !ok {
+		x.keep(CheckPersist(&x.model, got.shards, x.seq))
+	}
+	return t, n, ok
 }
 
 // The ways in which a state goes on after a put.
@@ -375,7 +374,10 @@ func (x *KV) goOn(t Target) bool {
 
 // end ends t in that way.
 func (x *KV) end(t Target, how int) bool {
-	d := x.crashDisk()
+	d, lost := x.crashDisk(), ^uint64(0)
+	if how == endCutSome {
+		lost = x.chance()
+	}
 	switch how {
 	case endCleanly:
 		if !x.keep(CheckAudit(t, x.disk, &x.scratch)) {
@@ -386,14 +388,10 @@ func (x *KV) end(t Target, how int) bool {
 		}
 	case endKilled:
 		d.Kill(0)
-		d.PowerOff()
-		d.PowerOn(0)
 	default:
-		lost := ^uint64(0)
-		if how == endCutSome {
-			lost = x.chance()
-		}
 		d.Cut(0)
+	}
+	if how != endCleanly {
 		d.PowerOff()
 		d.PowerOn(lost)
 	}
@@ -403,15 +401,8 @@ func (x *KV) end(t Target, how int) bool {
 
 // recover opens what the crash left, and lets the model be that.
 func (x *KV) recover() {
-	t, ok := x.openAfter("a store can be opened after a crash")
-	if !ok {
-		return
-	}
+	t, n, ok := x.recovered("a store can be opened after a crash")
 	x.target = t
-	if !x.readAll(t, &x.crashed.before) {
-		return
-	}
-	n, ok := x.explained(&x.crashed.before)
 	if !ok {
 		return
 	}

@@ -12,7 +12,8 @@ import "slices"
 // Invariants
 //
 //	M1  The result failed with exactly the wanted signature in the last run it had.
-//	M2  A round of passes ends with a simpler sequence than it began with (see simpler), or is the last.
+//	M2  A round of passes ends with a simpler sequence than it began with (see simpler), or is the last; widen alone takes a step
+//	    back, once, and what there was before it is kept if nothing simpler comes of it.
 //	M3  No more than MaxExecs runs, and no candidate is judged twice.
 //	M4  If Minimal, then no single step down fails in the same way; see proof for what a step is.
 //	M5  Reducing a minimal result again gives the same.

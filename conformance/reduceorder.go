@@ -87,12 +87,11 @@ func compareOps(a, b *Op) int {
 	return 0
 }
 
-// cost ranks the values of an argument: the default, then the rest by value. Of the states that a crash leaves, one is simpler than
-// all; of trails, that with fewer answers of no.
+// cost ranks the values of an argument: the default, then the rest by value; of trails, those with fewer answers of no first.
 func (a *Arg) cost(o *Op) uint64 {
 	v := o.Get(a.Field)
 	switch {
-	case a.Name == argOnly.Name:
+	case a.Least:
 		return a.Max - v
 	case a.Role == RoleTrail:
 		return uint64(bits.OnesCount64(v))<<57 | v>>7

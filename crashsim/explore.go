@@ -62,12 +62,11 @@ func (d *Disk) Explore(b Bounds, visit Visit) (Exploration, error) {
 	if b.Leaves == 0 {
 		b.Leaves = DefaultLeaves
 	}
-	outer, choice, assumed := d.exploring, d.choice, d.assumed
+	assumed := d.assumed
 	e.begin(d, b, visit)
 	err := e.run()
 	e.out.Assumed = d.assumed - assumed
-	d.unmark()
-	d.exploring, d.choice = outer, choice
+	e.end()
 	d.resting = append(d.resting, e)
 	return e.out, err
 }
@@ -75,20 +74,20 @@ func (d *Disk) Explore(b Bounds, visit Visit) (Exploration, error) {
 // Try runs visit from the state after the last PowerOn, with the answers of lost as PowerOn takes them. Afterwards the
 // disk is as it was. It returns what visit returns.
 func (d *Disk) Try(lost uint64, visit Visit) (digest uint64, goOn bool) {
-	outer, choice := d.exploring, d.choice
 	var e explorer
 	e.begin(d, Bounds{}, nil)
 	e.inner.begin(lost)
 	e.frozen, d.choice = true, &e.inner
 	digest, goOn = visit(false)
-	d.unmark()
-	d.exploring, d.choice = outer, choice
+	e.end()
 	return digest, goOn
 }
 
 // explorer is one exploration under way.
 type explorer struct {
 	disk   *Disk
+	outer  *explorer // that was under way, if any
+	before *chooser  // that answered
 	bounds Bounds
 	visit  Visit
 	out    Exploration
@@ -109,6 +108,7 @@ type explorer struct {
 // begin makes e as new.
 func (e *explorer) begin(d *Disk, b Bounds, visit Visit) {
 	e.disk, e.bounds, e.visit, e.out = d, b, visit, Exploration{}
+	e.outer, e.before = d.exploring, d.choice
 	e.choice.begin(0)
 	e.units = len(d.units)
 	e.frozen = false
@@ -119,6 +119,12 @@ func (e *explorer) begin(d *Disk, b Bounds, visit Visit) {
 	e.sum.SetInt64(0)
 	d.mark()
 	d.exploring = e
+}
+
+// end makes the disk what it was when e began.
+func (e *explorer) end() {
+	e.disk.unmark()
+	e.disk.exploring, e.disk.choice = e.outer, e.before
 }
 
 func (e *explorer) run() error {

@@ -212,7 +212,7 @@ func (d *Disk) about(match bool, off int64, n int) uint64 {
 func (d *Disk) constrained(match bool) (implied, again bool) {
 	for _, u := range d.work.units {
 		g := d.units[u].group
-		if g == 0 || d.groups[g].left == 0 {
+		if d.groups[g].left == 0 {
 			continue
 		}
 		if d.within(g, match) {

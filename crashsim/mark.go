@@ -37,7 +37,7 @@ func (l *level) restore(all []byte) {
 }
 
 // mark remembers the state of the disk. Nothing is in flight.
-func (d *Disk) mark() *level {
+func (d *Disk) mark() {
 	var l *level
 	if n := len(d.idle); n > 0 {
 		l, d.idle = d.idle[n-1], d.idle[:n-1]
@@ -52,7 +52,6 @@ func (d *Disk) mark() *level {
 	l.chains.copy(&d.chains)
 	l.arena = len(d.arena)
 	d.levels = append(d.levels, l)
-	return l
 }
 
 // rewind puts the disk back to its newest mark. Requests in flight are forgotten.

@@ -22,13 +22,19 @@ func (d *Disk) Read(p []byte, off int64) error {
 
 // readable returns why n bytes at off cannot be read, or nil.
 func (d *Disk) readable(off int64, n int) error {
-	if err := d.check(off, n); err != nil {
+	if err := d.usable(off, n); err != nil {
 		return err
 	}
-	if d.dead {
-		return ErrPower
-	}
 	return d.intact(off, int64(n))
+}
+
+// usable returns why n bytes at off cannot be asked for, whatever they are, or nil.
+func (d *Disk) usable(off int64, n int) error {
+	err := d.check(off, n)
+	if err == nil && d.dead {
+		err = ErrPower
+	}
+	return err
 }
 
 // decide finds out what block b holds.
@@ -97,19 +103,15 @@ func (d *Disk) differs(v int32) bool {
 // decideUnit finds out whether unit u was kept.
 func (d *Disk) decideUnit(u int32) {
 	x := &d.units[u]
-	g := x.group
-	if g == 0 || d.groups[g].left == 0 {
-		x.group = 0
-		x.state = stateOf(d.choice.ask(uint64(u)))
-		return
-	}
 	x.state = stateOf(d.choice.ask(uint64(u)))
-	if (x.state == kept) != x.match {
-		d.groups[g].left = 0 // one that does not match is all that it says
-		return
-	}
-	if d.groups[g].left--; d.groups[g].left == 1 {
-		d.lastOf(g)
+	switch g := &d.groups[x.group]; {
+	case g.left == 0:
+	case (x.state == kept) != x.match:
+		g.left = 0 // one that does not match is all that it says
+	default:
+		if g.left--; g.left == 1 {
+			d.lastOf(x.group)
+		}
 	}
 }
 
@@ -137,11 +139,8 @@ func (d *Disk) Ask(off, size int64, pred func(off int64, block []byte) bool) (bo
 	if size == 0 {
 		return false, nil
 	}
-	if err := d.check(off, int(size)); err != nil {
+	if err := d.usable(off, int(size)); err != nil {
 		return false, err
-	}
-	if d.dead {
-		return false, ErrPower
 	}
 	for at := off; at < off+size; at += int64(d.info.PhysicalBlock) {
 		if d.head[at>>d.shift] == 0 && len(d.hurt.state) == 0 && d.lie != Torn {

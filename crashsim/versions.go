@@ -25,7 +25,8 @@ const (
 	lost
 )
 
-// group is the answer no to a question: of these units not all match. It is over when left is 0.
+// group is the answer no to a question: of these units not all match. It is over when left is 0; group 0 is that of units without
+// one, and always over.
 type group struct{ left int32 }
 
 // pending is a version that a flush would make durable.

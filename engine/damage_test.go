@@ -40,6 +40,20 @@ func find(t *testing.T, d *disk.Memory, p []byte) int64 {
 	return int64(at)
 }
 
+// onlyCorrupt checks that of the six keys lost alone answers "corrupt", and every other one exactly.
+func onlyCorrupt(t *testing.T, s *engine.Store, lost int, value func(int) []byte) {
+	t.Helper()
+	for i := range 6 {
+		got, err := s.Get(engine.ShardID{byte(i)})
+		if i == lost {
+			require.ErrorIs(t, err, engine.ErrCorrupt)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, value(i), got)
+	}
+}
+
 // A unit of the log that later units attest is damage, not the log's end: its key answers "corrupt", and every other key, also
 // those of later units, answers exactly.
 func TestDamagedUnitOfAnUncleanLogCostsItsKeysAlone(t *testing.T) {
@@ -48,15 +62,7 @@ func TestDamagedUnitOfAnUncleanLogCostsItsKeysAlone(t *testing.T) {
 			d, value := killed(t, 6)
 			d.Overwrite([]byte{0xff, 0xfe}, find(t, d, value(lost)))
 			s := open(t, d)
-			for i := range 6 {
-				got, err := s.Get(engine.ShardID{byte(i)})
-				if i == lost {
-					require.ErrorIs(t, err, engine.ErrCorrupt)
-					continue
-				}
-				require.NoError(t, err)
-				require.Equal(t, value(i), got)
-			}
+			onlyCorrupt(t, s, lost, value)
 			ids, err := s.List(nil, 10)
 			require.NoError(t, err)
 			require.Len(t, ids, 6, "a damaged shard may exist, so it is listed")
@@ -86,15 +92,7 @@ func TestDamageIsFoundWhereTheDiskHasLargerBlocks(t *testing.T) {
 		d := disk.NewMemory(info)
 		d.Overwrite(old.Bytes(), 0)
 		s := open(t, d)
-		for i := range 6 {
-			got, err := s.Get(engine.ShardID{byte(i)})
-			if i == lost {
-				require.ErrorIs(t, err, engine.ErrCorrupt)
-				continue
-			}
-			require.NoError(t, err)
-			require.Equal(t, value(i), got)
-		}
+		onlyCorrupt(t, s, lost, value)
 	}
 }
 

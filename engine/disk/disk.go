@@ -99,38 +99,20 @@ func Ask(d Disk, scratch []byte, off, size int64, pred func(off int64, block []b
 	info := d.Info()
 	for size > 0 {
 		n := min(int64(len(scratch)), size)
-		if err := d.Read(scratch[:n], off); err != nil {
-			if info.PowerSafe {
-				return false, err
-			}
-			yes, err := askSingly(d, scratch, off, n, pred)
-			if yes || err != nil {
-				return yes, err
-			}
-			off, size = off+n, size-n
-			continue
+		err := d.Read(scratch[:n], off)
+		if err != nil && info.PowerSafe {
+			return false, err
 		}
 		for b := int64(0); b < n; b += int64(info.PhysicalBlock) {
-			if pred(off+b, scratch[b:b+int64(info.LogicalBlock)]) {
+			block := scratch[b : b+int64(info.LogicalBlock)]
+			if err != nil && d.Read(block, off+b) != nil { // of these blocks not all can be read
+				block = nil
+			}
+			if pred(off+b, block) {
 				return true, nil
 			}
 		}
 		off, size = off+n, size-n
-	}
-	return false, nil
-}
-
-// askSingly asks the physical blocks of a range, of which not all can be read.
-func askSingly(d Disk, scratch []byte, off, size int64, pred func(off int64, block []byte) bool) (bool, error) {
-	info := d.Info()
-	for end := off + size; off < end; off += int64(info.PhysicalBlock) {
-		block := scratch[:info.LogicalBlock]
-		if err := d.Read(block, off); err != nil {
-			block = nil
-		}
-		if pred(off, block) {
-			return true, nil
-		}
 	}
 	return false, nil
 }

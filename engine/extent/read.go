@@ -50,7 +50,7 @@ func (s *Store) readDisk(at Place, n int) ([]byte, error) {
 func (s *Store) readAround(b []byte, at Place) error {
 	logical := int(s.Geometry().Logical)
 	for ; len(b) > 0; b, at = b[logical:], at.At(logical) {
-		if s.io.Covers(s.Geometry().Base(at.Extent)+int64(at.Offset), logical) {
+		if s.io.Bytes(s.Geometry().Base(at.Extent)+int64(at.Offset), logical) != nil {
 			continue
 		}
 		if err := s.ReadAt(b[:logical], at); err != nil {

@@ -158,16 +158,6 @@ func (s *Sched) Appending(off int64, n int) bool {
 	return false
 }
 
-// Covers reports whether one appended write that is not durable has all of the n bytes at off.
-func (s *Sched) Covers(off int64, n int) bool {
-	for i := range s.appends {
-		if a := &s.appends[i]; a.off <= off && off+int64(n) <= a.off+int64(len(a.data)) {
-			return true
-		}
-	}
-	return false
-}
-
 // Overlay writes over p, which was read from the disk at off, what appended writes that are not durable have for it, and reports
 // whether they have anything.
 func (s *Sched) Overlay(p []byte, off int64) (any bool) {
