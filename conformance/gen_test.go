@@ -83,7 +83,7 @@ func TestGeneratedArgumentsAreWithinTheirTables(t *testing.T) {
 	for _, p := range Profiles {
 		g := NewGenerator(p)
 		var s Sequence
-		for n := range uint64(20_000) {
+		for n := range uint64(20_000 / inShort(10)) {
 			g.Fill(&s, MixSeed(5, n))
 			require.NoError(t, s.Config.Check())
 			require.NotEmpty(t, s.Ops)

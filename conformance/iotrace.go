@@ -21,6 +21,7 @@ import (
 //	changed-in-flight  the data of a write changed between Submit and Reap
 //	rewritten          a write covers a block of an extent that was written before, and the extent not released since; audited
 //	                   from AppendOnly on
+//	second-slot        see writeAudit
 //
 // Reordering holds every request back until it is reaped; which one that is, a generator seeded by the sequence says. A disk with
 // a volatile cache must then be told of completion by the Submit below, so it takes a flush for later than the store submitted
@@ -39,6 +40,8 @@ type TraceDisk struct {
 	violation *Violation
 
 	quiet bool // nothing goes into the trace, and data is not looked at: one of many ways a sequence could go on
+
+	writes writeAudit
 
 	requests uint64 // reads, writes and flushes so far
 	written  uint64 // bytes
@@ -73,8 +76,9 @@ const (
 func (d *TraceDisk) Reset(inner disk.Disk, t *Trace, reorder bool, seed uint64) {
 	*d = TraceDisk{
 		inner: inner, info: inner.Info(), trace: t, reorder: reorder, random: mix64(seed),
-		flying: d.flying[:0], scratch: d.scratch, occupied: d.occupied[:0],
+		flying: d.flying[:0], scratch: d.scratch, occupied: d.occupied[:0], writes: d.writes,
 	}
+	d.writes.begin()
 	if n := 16 * d.info.PhysicalBlock; len(d.scratch) != n {
 		d.scratch = make([]byte, n)
 	}
@@ -87,7 +91,13 @@ func (d *TraceDisk) Violation() *Violation { return d.violation }
 func (d *TraceDisk) Flying() int { return len(d.flying) }
 
 // Forget says that whoever had requests in flight is gone.
-func (d *TraceDisk) Forget() { d.flying = d.flying[:0] }
+func (d *TraceDisk) Forget() {
+	d.flying = d.flying[:0]
+	if len(d.writes.extents) > 0 {
+		d.once = 0
+	}
+	d.writes.forget()
+}
 
 // Info describes the disk below.
 func (d *TraceDisk) Info() disk.Info { return d.info }
@@ -165,6 +175,9 @@ func (d *TraceDisk) Reap(wait bool) *disk.Request {
 		d.flying = append(d.flying[:i], d.flying[i+1:]...)
 		break
 	}
+	if len(d.writes.young) > 0 {
+		d.writes.reaped(r)
+	}
 	return r
 }
 
@@ -218,24 +231,21 @@ func (d *TraceDisk) End(off, n int64) int64 {
 	return off
 }
 
-// auditOnce notes a write and finds that it covers what was written before.
-func (d *TraceDisk) auditOnce(off int64, n int) {
+// occupy notes that n bytes at off are written, and reports whether any of their blocks was before.
+func (d *TraceDisk) occupy(off, n int64) (again bool) {
 	block := int64(d.info.LogicalBlock)
-	for b := max(off, d.once) / block; b < (off+int64(n))/block && b < d.info.Size/block; b++ {
-		if d.occupied[b/64]>>(b%64)&1 != 0 {
-			d.violate("rewritten", "write", off, n)
-		}
+	for b := max(off, d.once) / block; b < (off+n)/block && b < d.info.Size/block; b++ {
+		again = again || d.occupied[b/64]>>(b%64)&1 != 0
 		d.occupied[b/64] |= 1 << (b % 64)
 	}
+	return again
 }
 
 func (d *TraceDisk) auditRequest(r *disk.Request) {
 	write := r.Kind == disk.Write
 	if write {
 		d.audit("write", r.Off, len(r.Data))
-		if d.once > 0 {
-			d.auditOnce(r.Off, len(r.Data))
-		}
+		d.auditOnce(r)
 	}
 	for i := range d.flying {
 		other := d.flying[i].request
@@ -246,6 +256,9 @@ func (d *TraceDisk) auditRequest(r *disk.Request) {
 		case r.Off < other.Off+int64(len(other.Data)) && other.Off < r.Off+int64(len(r.Data)):
 			d.violate("overlap", r.Kind.String(), r.Off, len(r.Data))
 		}
+	}
+	if rule := d.writes.submitted(r); rule != "" {
+		d.violate(rule, r.Kind.String(), r.Off, len(r.Data))
 	}
 }
 
@@ -260,8 +273,13 @@ func (d *TraceDisk) audit(what string, off int64, n int) {
 
 func (d *TraceDisk) violate(rule, what string, off int64, n int) {
 	if d.violation == nil {
-		d.violation = &Violation{rule, fmt.Sprintf("request %d: %s of %d B at %d", d.requests+1, what, n, off)}
+		d.violation = &Violation{rule, d.say(what, off, n)}
 	}
+}
+
+// say names the request that is being made.
+func (d *TraceDisk) say(what string, off int64, n int) string {
+	return fmt.Sprintf("request %d: %s of %d B at %d", d.requests+1, what, n, off)
 }
 
 func (d *TraceDisk) traceRange(what uint64, off int64, n int, err error) {

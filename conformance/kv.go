@@ -78,7 +78,16 @@ func (x *KV) formatAnew() error {
 	x.filled, x.fresh = filled{}, 0
 	x.stores++
 	x.blankSpace.Extents = 0
-	return x.factory.Format(x.below(), &x.seq.Config, x.stores-1)
+	if x.disk != nil {
+		x.disk.FindSlots(nil)
+	}
+	if err := x.factory.Format(x.below(), &x.seq.Config, x.stores-1); err != nil {
+		return err
+	}
+	if x.disk != nil {
+		x.disk.FindSlots(x.factory)
+	}
+	return nil
 }
 
 // open opens the store that is on the disk.
@@ -96,7 +105,15 @@ func (x *KV) open() error {
 		x.blankSpace = t.Space()
 	}
 	x.keep(CheckSpace(t, &x.model))
+	x.look(t)
 	return nil
+}
+
+// look asks t where its appends go on.
+func (x *KV) look(t Target) {
+	if x.disk != nil && t != nil {
+		x.disk.Look(t)
+	}
 }
 
 // close closes the store cleanly: nothing is left to flush.

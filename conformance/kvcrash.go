@@ -343,6 +343,7 @@ var ends = [...]int{endCleanly, endKilled, endKilled, endKilled, endCutAll, endC
 
 // goOn puts a shard where the log was torn, ends the store in one of some ways, and opens it again: what was there is there.
 func (x *KV) goOn(t Target) bool {
+	x.look(t)
 	id, put := x.seq.ShardID(NoKey-1), false
 	page := uint64(x.seq.Config.Page())
 	x.value = AppendValue(x.value[:0], uint32(x.chance()%(2*page)), FillMax-1)
@@ -362,7 +363,7 @@ func (x *KV) goOn(t Target) bool {
 		want = want.Apply(model.Mutation{Shard: model.Shard{ID: id, Data: x.value}})
 		x.crashed.before.shards = want
 	}
-	if !x.end(t, x.crashed.how) {
+	if x.look(t); !x.keep(CheckRequests(x.disk)) || !x.end(t, x.crashed.how) {
 		return false
 	}
 	t, ok := x.openAfter("a store that was recovered can be opened again")

@@ -18,9 +18,10 @@ func (x *KV) apply(op *Op) {
 	}
 	if x.crashed.next != nil {
 		x.interrupted(op)
-		return
+	} else {
+		x.plainly(op)
 	}
-	x.plainly(op)
+	x.look(x.target)
 }
 
 // plainly executes op without a crash in the middle of it.

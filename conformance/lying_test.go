@@ -69,6 +69,7 @@ func (c *lyingCase) try(t *testing.T, lie crashsim.Lie) {
 	sequences := c.sequences
 	switch lie {
 	case crashsim.Honest:
+		sequences /= uint64(inShort(20))
 	case crashsim.Torn:
 		sequences = c.torn
 	default:

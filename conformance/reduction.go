@@ -6,14 +6,17 @@ import (
 	"strings"
 )
 
-// reduceRuns is how many executions a run spends on making one failure small. A few hundred reach the end for nearly all; a
-// failure that needs more is worth a minimize of its own.
-const reduceRuns = 300
-
-// ReduceSequence is the ReduceFunc of suites whose sequences are reduced by Reducer.
-func ReduceSequence(s *Sequence, t ReduceTask) (*Sequence, ReduceFigures) {
-	return ReduceWithin(reduceRuns)(s, t)
+// ReduceRuns returns how many executions a run spends on making one failure of a suite small. A few hundred reach the end for nearly
+// all; a failure that needs more is worth a minimize of its own. Where crashes are explored the failures are deeper.
+func ReduceRuns(suite string) int {
+	if suite == "crash" {
+		return 1000
+	}
+	return 300
 }
+
+// ReduceOf returns the ReduceFunc of a suite whose sequences are reduced by Reducer.
+func ReduceOf(suite string) ReduceFunc { return ReduceWithin(ReduceRuns(suite)) }
 
 // ReduceWithin returns a ReduceFunc that takes at most that many executions. On the fail line of the result stands in a comment
 // whether it is minimal, see proofText.

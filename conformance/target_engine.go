@@ -9,7 +9,10 @@ import (
 )
 
 // engineTarget is the engine as a Target.
-type engineTarget struct{ *engine.Store }
+type engineTarget struct {
+	*engine.Store
+	table []engine.ExtentStat // scratch
+}
 
 var _ Target = (*engineTarget)(nil)
 
@@ -40,6 +43,15 @@ func (t *engineTarget) Space() Space {
 		LiveBytes: s.ShardBytes, Extents: s.Extents, FreeExtents: s.Free, Reserve: s.Reserve, UsedBytes: s.UsedBytes,
 		ExtentBytes: int64(s.ExtentBytes), Released: s.Released,
 	}
+}
+
+// AppendExtents implements Laid.
+func (t *engineTarget) AppendExtents(dst []ExtentState) []ExtentState {
+	t.table = t.AppendTable(t.table[:0])
+	for i := range t.table {
+		dst = append(dst, ExtentState{t.table[i].Generation, int64(t.table[i].Pointer)})
+	}
+	return dst
 }
 
 // Describe implements Describer.
@@ -90,6 +102,19 @@ func (f *engineFactory) Format(d disk.Disk, c *Config, before int) error {
 
 		SuperPageBytes: blockBytes(c, OptSuperPage),
 	})
+}
+
+// AppendSlots implements Slotted.
+func (f *engineFactory) AppendSlots(dst []Slot, d disk.Disk) []Slot {
+	info, err := engine.Inspect(d)
+	if err != nil {
+		return dst
+	}
+	size := info.Slots[1].Offset - info.Slots[0].Offset
+	for _, s := range info.Slots {
+		dst = append(dst, Slot{s.Offset, size, int(s.Page)})
+	}
+	return dst
 }
 
 // Open goes on with the UUIDs where the life before left off: after a reboot a store does not draw the same ones again.

@@ -38,7 +38,6 @@ type background struct {
 	changed *conc.Cond // on Store.mu: anything that somebody else may wait for
 
 	// Guarded by Store.mu.
-	commit   uint64 // units through this one are waited for
 	busy     bool   // somebody takes steps (B1)
 	wanted   bool   // a put waits for space
 	refusals uint64 // times the keeper looked for space and found none
@@ -74,6 +73,7 @@ func (s *Store) drive() {
 		if s.broken == nil {
 			s.leadCommit()
 			s.settle()
+			s.hurry()
 			s.extents.Submit()
 		}
 		switch {
@@ -111,7 +111,7 @@ func (s *Store) noteRequest(r *disk.Request) {
 
 // leadCommit submits the open unit if somebody waits for it and no other is on its way.
 func (s *Store) leadCommit() {
-	if s.background.commit > s.log.Durable() && s.log.Open() && s.log.Flying() == 0 {
+	if s.waited > s.log.Durable() && s.log.Open() && s.log.Flying() == 0 {
 		s.log.Seal()
 	}
 }
@@ -303,7 +303,7 @@ func (s *Store) armClock() {
 			return
 		}
 		if s.log.Open() {
-			b.commit = max(b.commit, s.log.Next()-1)
+			s.commit(s.log.Next() - 1)
 		}
 		if b.ticks++; b.ticks%ticksRecord == 0 && s.extents.Dirty() {
 			s.extents.Want()

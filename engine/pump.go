@@ -14,6 +14,7 @@ import (
 // step lets one request complete. It returns false when there is nothing to do.
 func (s *Store) step() bool {
 	s.settle()
+	s.hurry()
 	if !s.extents.Step() {
 		return false
 	}
@@ -128,11 +129,18 @@ func (s *Store) wait(ctx context.Context, d Dependency) error {
 
 // commit sees that unit n is submitted: at once, or, with background work on, together with those that others wait for.
 func (s *Store) commit(n uint64) {
-	if b := s.background; b != nil {
-		b.commit = max(b.commit, n)
-		return
+	s.waited = max(s.waited, n)
+	if s.background == nil {
+		s.log.Seal()
 	}
-	s.log.Seal()
+}
+
+// hurry submits a flush once all units that are waited for have completed. Other writes may be in flight: those of a run, and
+// there may be many, do not hold up a put.
+func (s *Store) hurry() {
+	if s.log.Durable() < s.waited && s.log.Completed(s.waited) {
+		s.extents.Sched().Flush()
+	}
 }
 
 var errForeign = errors.New("dependency of another store")

@@ -34,6 +34,10 @@ func TestAnIndexTooLargeToMergeIsFilledAndDrained(t *testing.T) {
 		{name: "overwritten", extent: 32 << 10, extents: 128, tablePages: 4, memtable: 100, overwrite: true},
 		{name: "much in level 0", extent: 32 << 10, extents: 144, tablePages: 12, memtable: 20},
 	} {
+		if testing.Short() && c.name != "overwritten" {
+			t.Logf("%s: in a full run only", c.name)
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			d := disk.NewMemory(disk.Info{Size: int64(c.extents * c.extent), LogicalBlock: 512, PhysicalBlock: 512, PowerSafe: true})
 			require.NoError(t, engine.Format(d, engine.Geometry{ExtentBytes: c.extent, PageBytes: 512, WindowBytes: c.extent}))

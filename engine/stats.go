@@ -80,11 +80,7 @@ func (s *Store) Stats() Stats {
 		Epoch: x.Root.Epoch, Cache: s.pages.Stats(), IndexCache: s.indexPages.Stats(), ReadOnly: s.broken, Lost: s.lost, PutBytes: s.putBytes,
 		Device: x.Sched().Stats(), Probes: s.probes,
 	}
-	for i := range x.Len() {
-		id := extent.ID(i)
-		e := x.Entry(id)
-		t.Table = append(t.Table, ExtentStat{e.Owner.String(), uint64(e.Generation), e.Pointer, m.Live[i], s.listed(id)})
-	}
+	t.Table = s.appendTable(nil)
 	for i := range m.Zero {
 		t.Runs = append(t.Runs, m.Zero[i].Entries())
 	}
@@ -92,6 +88,23 @@ func (s *Store) Stats() Stats {
 		t.Runs = append(t.Runs, m.Deep[i].Entries())
 	}
 	return t
+}
+
+// AppendTable appends to dst what is known of each extent, by number.
+func (s *Store) AppendTable(dst []ExtentStat) []ExtentStat {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.appendTable(dst)
+}
+
+func (s *Store) appendTable(dst []ExtentStat) []ExtentStat {
+	live := s.tree.Metadata().Live
+	for i := range s.extents.Len() {
+		id := extent.ID(i)
+		e := s.extents.Entry(id)
+		dst = append(dst, ExtentStat{e.Owner.String(), uint64(e.Generation), e.Pointer, live[i], s.listed(id)})
+	}
+	return dst
 }
 
 // Health says in a word how a store is: ok; read-only, it takes no mutations any more; damaged, it answers nothing.

@@ -61,6 +61,8 @@ type Store struct {
 	lost    error // damage that any answer could hide
 	release bool  // a root has been switched: extents may have become free
 
+	waited uint64 // somebody waits for the units through this one
+
 	// shrunk is the change number of the newest root that reaches less than the one before. Until it is relied on a crash brings
 	// back one that lists what memory no longer does, so nothing is released (N4).
 	shrunk uint64

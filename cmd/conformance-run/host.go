@@ -88,7 +88,7 @@ func (h *host) suite(profile string) (conformance.Suite, error) {
 // stock returns what runs a stock profile.
 func (h *host) stock(p *conformance.Profile) conformance.Suite {
 	s := conformance.Suite{
-		Profile: p.Name, Name: p.Suite, GeneratorVersion: generatorVersion, Reduce: conformance.ReduceSequence, Probes: conformance.Probes,
+		Profile: p.Name, Name: p.Suite, GeneratorVersion: generatorVersion, Reduce: conformance.ReduceOf(p.Suite), Probes: conformance.Probes,
 		NewGenerator: func() conformance.Filler { return conformance.NewGenerator(p) },
 	}
 	newExecutor := executors[p.Suite]

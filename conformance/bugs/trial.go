@@ -17,11 +17,8 @@ import (
 	"github.com/shardproof/shardproof/conformance"
 )
 
-// Limits a counterexample keeps to before its bug counts as found (B3).
-const (
-	OpsMax  = 8   // operations of the minimized sequence
-	RunsMax = 300 // executions the minimizer took
-)
+// OpsMax is how many operations a counterexample has at most before its bug counts as found (B3).
+const OpsMax = 8
 
 // Trial says how bugs are tried.
 type Trial struct {
@@ -132,7 +129,7 @@ func (t *Trial) search(ctx context.Context, e *Edit, binary, dir string, seed ui
 		out.miss = f.Class + ", reproduced " + f.Reproduced
 	case out.ops > OpsMax:
 		out.miss = fmt.Sprintf("minimized to %d operations only", out.ops)
-	case out.runs > RunsMax:
+	case out.runs > conformance.ReduceRuns(e.Profile):
 		out.miss = fmt.Sprintf("minimized in %d executions", out.runs)
 	default:
 		out.miss, err = pasted(ctx, dir, f.Message)

@@ -294,6 +294,16 @@ func (l *Log) Ahead() int { return len(l.table.Root.Log) - 1 - l.head }
 func (l *Log) Next() uint64    { return l.next }
 func (l *Log) Durable() uint64 { return l.durable.Load() }
 
+// Completed reports whether the device has finished all units through n, which are open or sealed.
+func (l *Log) Completed(n uint64) bool {
+	for _, u := range l.units {
+		if u.number <= n && !u.write.Completed() {
+			return false
+		}
+	}
+	return true
+}
+
 // NextMutation returns the number that the next mutation will have.
 func (l *Log) NextMutation() uint64 { return l.mutation }
 
