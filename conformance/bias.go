@@ -26,6 +26,7 @@ const (
 	BiasReuse         // something is written right after an extent was freed
 	BiasAnew          // after a format the operations from before come again, but for some
 	BiasAtStake       // a crash comes when much is at stake
+	BiasBeside        // steps are begun, and others and mutations become persistent beside them, before a crash comes
 
 	BiasKeyHot    // one of the eight keys used last
 	BiasKeyLive   // a key that is stored
@@ -70,6 +71,8 @@ func (p *Profile) Can(b Bias) bool {
 		return p.Full > 0
 	case BiasAtStake:
 		return p.AtStake > 0
+	case BiasBeside:
+		return p.Beside > 0
 	case BiasAnew:
 		return has(KindFormat)
 	case BiasKeyHot, BiasKeyLive, BiasKeyDead, BiasKeyPool, BiasKeySpread, BiasKeyHigh:
@@ -116,6 +119,7 @@ var biases = [biasCount]BiasInfo{
 	BiasReuse:         {"reuse"},
 	BiasAnew:          {"anew"},
 	BiasAtStake:       {"at-stake"},
+	BiasBeside:        {"beside"},
 	BiasKeyHot:        {"key-hot"},
 	BiasKeyLive:       {"key-live"},
 	BiasKeyDead:       {"key-dead"},

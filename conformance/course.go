@@ -170,6 +170,9 @@ func (x *course) step(op *Op) {
 	x.op = op
 	x.got, x.want, x.effect = answer{}, answer{}, true
 	x.trace.Op(op)
+	if x.disk != nil {
+		x.disk.Operation(op.Kind)
+	}
 	x.component.apply(op)
 	x.got.trace(&x.trace)
 	x.stats.Operations++

@@ -84,6 +84,7 @@ func (e *Exhaust) Run(ctx context.Context) (ExhaustFigures, error) {
 	for range max(1, e.Workers) {
 		all.Go(func() {
 			w := exhauster{all: e, x: e.New(), letters: letters}
+			w.x.crashed.deep = true
 			err := w.words(ctx, &next, total)
 			mu.Lock()
 			defer mu.Unlock()

@@ -7,7 +7,7 @@ import (
 )
 
 // GeneratorVersion goes up whenever any seed of any profile gives another sequence than before; a test pins a hash.
-const GeneratorVersion = 4
+const GeneratorVersion = 5
 
 // MixSeed returns the seed of sequence number n of a run. It depends on nothing else, so any number of workers, shards and
 // machines generate the same set.
@@ -57,7 +57,8 @@ type Generator struct {
 	tails     [3]uint32 // by owner: where appends go on, outside the log
 	full      [4]int    // operations that fill and drain, in turn; -1: none
 	fullStep  int
-	crashAt   int // the operation that is a crash in any case; -1: none
+	crashAt   int  // the operation that is a crash in any case; -1: none
+	beside    bool // of the operations before it are steps that are begun
 	fullLen   uint32
 	drawn     uint64              // kinds with a weight
 	timings   [kindCount][]Timing // by what came before
@@ -155,6 +156,7 @@ func (g *Generator) Fill(dst *Sequence, seed uint64) {
 	g.pcg.Seed(seed, 0x5eed0f5a9d9a4f21)
 	dst.Suite, dst.Origin, dst.Fail = p.Suite, "", nil
 	dst.Keys, dst.Comments = dst.Keys[:0], dst.Comments[:0]
+	g.beside = p.Beside > 0 && g.coin(BiasBeside, p.Beside)
 	g.drawConfig(&dst.Config)
 	g.begin(&dst.Config)
 
@@ -284,6 +286,9 @@ func (g *Generator) fillStretch(ops []Op, first int) {
 		r := g.pcg.Uint64()
 		kind := g.kind(prev, r, g.index)
 		g.write(&ops[i], kind, r)
+		if g.isBeside(g.index) && g.startable(kind) {
+			ops[i].Which = 1
+		}
 		g.note(&ops[i])
 		prev = kind
 	}
@@ -298,6 +303,9 @@ func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 	switch {
 	case i == g.crashAt:
 		return KindCrash
+	case g.isBeside(i):
+		g.Hits[BiasBeside]++
+		return besideKinds[int(instead)%len(besideKinds)]
 	case i >= g.lifeAt:
 		if i == g.lifeAt {
 			g.Hits[BiasLastLife]++
@@ -329,7 +337,7 @@ func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 		g.Hits[BiasUseful]++
 		return g.readOrWrite(instead)
 	}
-	if i < g.crashAt && i >= g.crashAt-int(p.AtStake) && info.Group > GroupMutate && instead < 232 && !p.Off.Has(BiasAtStake) {
+	if i < g.crashAt && i >= g.crashAt-int(p.AtStake) && info.Group > GroupMutate && instead < 244 && !p.Off.Has(BiasAtStake) {
 		g.Hits[BiasAtStake]++
 		return p.Write
 	}
@@ -338,6 +346,23 @@ func (g *Generator) kind(prev Kind, r uint64, i int) Kind {
 		return p.Read
 	}
 	return kind
+}
+
+// besideKinds are what is done beside steps that were begun, and those steps.
+var besideKinds = [...]Kind{
+	KindPut, KindPut, KindPut, KindPut, KindDelete, KindSync, KindSync, KindSync, KindWait, KindPump, KindPump, KindPump, KindPump,
+	KindFlush, KindFlush, KindReclaim, KindReclaim, KindCompact, KindSuperblock,
+}
+
+// isBeside reports whether operation i is one of those.
+func (g *Generator) isBeside(i int) bool {
+	const last = 6 // that leave something at stake, beside what is on its way
+	return g.beside && i < g.crashAt-last && i >= g.crashAt-last-int(g.Profile.AtStake)
+}
+
+// startable reports whether an operation can begin work and leave it.
+func (g *Generator) startable(k Kind) bool {
+	return k == KindFlush || k == KindReclaim || k == KindCompact
 }
 
 // settles reports whether k moves data, so that what it moved is worth a look.
@@ -697,6 +722,9 @@ func (g *Generator) drawConfig(c *Config) {
 		}
 		c.fit()
 	}
+	if g.beside {
+		c.tangle(g.pcg.Uint64())
+	}
 	if slices.Contains(options[OptDevice].Suites, p.Suite) {
 		if draw := options[OptDevice].Draw; g.below(2) == 0 {
 			c.values[OptDevice] = draw[g.below(uint32(len(draw)))]
@@ -706,7 +734,7 @@ func (g *Generator) drawConfig(c *Config) {
 	if p.Off.Has(BiasConduct) {
 		return
 	}
-	if Odds(r) < p.Reorder {
+	if Odds(r) < p.Reorder || g.beside {
 		c.values[OptReorder] = 1
 	}
 	if draw := options[OptUUIDBits].Draw; Odds(r>>8) < p.UUIDBits {
@@ -715,6 +743,19 @@ func (g *Generator) drawConfig(c *Config) {
 	if c.values[OptReorder] != 0 || c.values[OptUUIDBits] != options[OptUUIDBits].Default {
 		g.Hits[BiasConduct]++
 		c.values[OptSeed] = uint32(r >> 32)
+	}
+}
+
+// tangle makes that steps write to more places, as r says: shards in parts, runs of several tables, a superblock of several pages.
+func (c *Config) tangle(r uint64) {
+	if r&1 == 0 {
+		c.values[OptPartSize] = options[OptPartSize].Draw[1]
+	}
+	if r&2 == 0 {
+		c.values[OptTable] = 1
+	}
+	if r&4 == 0 {
+		c.values[OptSuperPage] = options[OptSuperPage].Draw[1]
 	}
 }
 

@@ -33,6 +33,7 @@ type TraceDisk struct {
 	info    disk.Info
 	trace   *Trace
 	reorder bool
+	seed    uint64
 	random  uint64
 
 	flying    []flight // in the order submitted
@@ -75,7 +76,7 @@ const (
 // Reset puts d before inner, with nothing in flight and nothing counted.
 func (d *TraceDisk) Reset(inner disk.Disk, t *Trace, reorder bool, seed uint64) {
 	*d = TraceDisk{
-		inner: inner, info: inner.Info(), trace: t, reorder: reorder, random: mix64(seed),
+		inner: inner, info: inner.Info(), trace: t, reorder: reorder, seed: mix64(seed), random: mix64(seed),
 		flying: d.flying[:0], scratch: d.scratch, occupied: d.occupied[:0], writes: d.writes,
 	}
 	d.writes.begin()
@@ -83,6 +84,19 @@ func (d *TraceDisk) Reset(inner disk.Disk, t *Trace, reorder bool, seed uint64) 
 		d.scratch = make([]byte, n)
 	}
 }
+
+// Operation says that an operation of kind k begins. The order in which its requests complete follows from k and the seed, not from
+// what came before: a sequence that is reduced keeps it.
+func (d *TraceDisk) Operation(k Kind) {
+	seed := mix64(d.seed + uint64(k))
+	d.random = seed
+	if i, ok := d.inner.(Reshuffler); ok {
+		i.Reshuffle(seed)
+	}
+}
+
+// Reshuffler is a disk that completes requests in an order of its own, if asked to, which a seed says.
+type Reshuffler interface{ Reshuffle(seed uint64) }
 
 // Violation returns the first broken rule, or nil.
 func (d *TraceDisk) Violation() *Violation { return d.violation }

@@ -208,7 +208,7 @@ var kinds = [kindCount]KindInfo{
 		Doc: "Write a table that lies in an extent of those with tables elsewhere."},
 
 	KindCrash: {Name: "crash", Suites: inCrash, Since: 4, Group: GroupReboot, Rank: 74,
-		Needs: NeedMutation, Settles: needsOf(NeedUnsynced, NeedReopen),
+		Needs: NeedUnsynced, Settles: needsOf(NeedUnsynced, NeedReopen),
 		Args: []Arg{argIn, argAt, argAgain, argOnly, argKeep}, Simpler: []Kind{KindReboot, KindSync, KindFlush, KindKill},
 		Doc: "Cut the power once at requests of that step have completed, look at all that this can leave, and go on with what keep says; only=1: look at that alone. again: what keep says is opened, and the power cut once more when one request less has completed."},
 	KindKill: {Name: "kill", Suites: inCrash, Since: 4, Group: GroupReboot, Rank: 72,

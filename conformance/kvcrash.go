@@ -26,6 +26,7 @@ type crashing struct {
 	watch         func(op int) // called before each operation; nil: nobody watches
 	trails        func(uint64) // called with the answers of each state, if they fit; nil: nobody wants them
 	opened        bool         // what again was to interrupt came to its end
+	deep          bool         // what the second open asks about is followed too
 	coarse        bool         // only the state in which a sequence goes on is looked at
 	how           int          // in which of the ways below the state under exploration ends
 }
@@ -341,8 +342,12 @@ const (
 // ends are the ways by how often they are taken: a clean end takes as long as all the rest.
 var ends = [...]int{endCleanly, endKilled, endKilled, endKilled, endCutAll, endCutAll, endCutSome, endCutSome}
 
-// goOn puts a shard where the log was torn, ends the store in one of some ways, and opens it again: what was there is there.
+// goOn puts a shard where the log was torn, ends the store in one of some ways, and opens it again: what was there is there. What is
+// still undecided by then goes one of its ways, drawn by chance; all of them if x is to look deep.
 func (x *KV) goOn(t Target) bool {
+	if !x.crashed.deep {
+		x.crashDisk().GoOn(mix64(x.chance() ^ x.crashDisk().Answers()))
+	}
 	x.look(t)
 	id, put := x.seq.ShardID(NoKey-1), false
 	page := uint64(x.seq.Config.Page())

@@ -93,7 +93,7 @@ func (c *lyingCase) try(t *testing.T, lie crashsim.Lie) {
 		t.Logf("found out by sequence %d, after %d crashes and %d states: %v of processor time", n, stats.Crash.Crashes, stats.Crash.States, CPUTime()-began)
 		t.Logf("%s: %s, not %s", r.Failure.Claim, r.Failure.Got, r.Failure.Want)
 		require.True(t, deceived, "%+v\n%s", *r.Failure, &s)
-		require.Contains(t, []string{PropertyPersist, PropertyStable}, r.Failure.Property, "%+v", *r.Failure)
+		require.Contains(t, []string{PropertyPersist, PropertyStable, PropertyAudit}, r.Failure.Property, "%+v", *r.Failure)
 		return
 	}
 	t.Logf("%d sequences, %d crashes, %d states: %v of processor time", sequences, stats.Crash.Crashes, stats.Crash.States, CPUTime()-began)

@@ -44,6 +44,7 @@ type Profile struct {
 	UUIDBits Odds // that UUIDs are poor
 
 	AtStake    uint32 // operations before the planned crash of a sequence that mostly wait for nothing; 0: none is planned
+	Beside     Odds   // that those are steps that are begun and pumped, one beside the other, with mutations that are waited for
 	UsefulMiss Odds   // that an operation with nothing to do stays
 	ReadBack   Odds
 	LastLife   Odds

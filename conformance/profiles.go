@@ -198,12 +198,12 @@ func crashProfile() *Profile {
 	p.Name, p.Suite = "crash", "crash"
 	p.Length = Lengths{Short: 40, ShortMax: 20, Base: 20, Tail: 28, Max: 200}
 	p.Spaces = []KeySpace{{20, 1, 1}, {72, 2, 4}, {84, 5, 10}, {80, 11, 32}}
-	p.Base = []Setting{{OptGroup, 2, 64}, {OptWindowUnits, 16, 192}, {OptWindow, 128, 192}, {OptMemtable, 64, 192}}
+	p.Base = []Setting{{OptGroup, 2, 192}, {OptWindowUnits, 16, 192}, {OptWindow, 128, 192}, {OptMemtable, 64, 192}}
 	p.Sizes = []SizeShare{
 		{BiasSizeZero, 2}, {BiasSizeOne, 2}, {BiasSizeSmall, 34}, {BiasSizePage, 8}, {BiasSizeFrame, 8}, {BiasSizeGroup, 3},
 		{BiasSizeExtent, 1}, {BiasSizeMax, 1}, {BiasSizeParts, 1},
 	}
-	p.AtStake = 14
+	p.AtStake, p.Beside = 14, 48
 	lessWaiting := func(w *Weights) {
 		for _, k := range []Kind{KindPump, KindWait, KindSync, KindFlush, KindReboot, KindCompact, KindReclaim, KindSuperblock, KindCheck, KindScrub} {
 			w[k] = (w[k] + 5) / 6

@@ -53,7 +53,7 @@ func (p *Profile) String() string {
 			line("option", "%s %v", i.Name, i.Draw)
 		}
 	}
-	line("steps", "atstake=%d miss=%d/256 readback=%d/256 lastlife=%d/256 fillshare=%d%% partsshare=%d%%", p.AtStake, p.UsefulMiss, p.ReadBack, p.LastLife,
+	line("steps", "atstake=%d beside=%d/256 miss=%d/256 readback=%d/256 lastlife=%d/256 fillshare=%d%% partsshare=%d%%", p.AtStake, p.Beside, p.UsefulMiss, p.ReadBack, p.LastLife,
 		p.FillShare, p.PartsShare)
 	return b.String()
 }

@@ -176,6 +176,9 @@ func (d *Disk) Reap(wait bool) *disk.Request {
 // Listen makes d call fn for every request that completes, in their order, until fn is another; nil is nobody.
 func (d *Disk) Listen(fn func(disk.RequestKind)) { d.heard = fn }
 
+// Reshuffle makes seed that of the order from now on, if requests complete in another than they were submitted in.
+func (d *Disk) Reshuffle(seed uint64) { d.shuffle.Seed(seed, 0x5c4a5) }
+
 // draw returns a number below n, 0 if nothing is shuffled.
 func (d *Disk) draw(n int) int {
 	if !d.shuffled {

@@ -96,7 +96,8 @@ type explorer struct {
 	inner  chooser // those after a power cut within the leaf, until that is explored
 	units  int     // that there were at the beginning
 	digest uint64  // of the leaf
-	frozen bool    // a power cut within the leaf has ended its questions; its weight is known
+	frozen bool    // the questions of the leaf are over; its weight is known
+	cut    bool    // by a power cut within the leaf
 	rng    rand.PCG
 
 	space, sum, weight, factor big.Int // images at the beginning, in all leaves so far, in this leaf; scratch
@@ -172,7 +173,7 @@ func (e *explorer) leaf() error {
 	d := e.disk
 	d.rewind()
 	d.exploring, d.choice = e, &e.choice
-	e.frozen, e.choice.given = false, 0
+	e.frozen, e.cut, e.choice.given = false, false, 0
 	e.out.Runs++
 	digest, goOn := e.visit(false)
 	d.exploring, d.choice = e, &e.choice
@@ -187,7 +188,7 @@ func (e *explorer) leaf() error {
 	return nil
 }
 
-// freeze ends the questions of a leaf: the power is cut once more.
+// freeze ends the questions of a leaf.
 func (e *explorer) freeze(lost uint64) {
 	if !e.frozen {
 		e.weigh()

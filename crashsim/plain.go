@@ -3,7 +3,7 @@ package crashsim
 // again runs some leaves once more, on one of the images that they stand for: everything is decided beforehand, so every read is a
 // plain one. It shows that questions about whole units, and about what nobody reads, were answered rightly.
 func (e *explorer) again() error {
-	if e.bounds.Plain == 0 || e.frozen || e.rng.Uint64()%uint64(e.bounds.Plain) != 0 {
+	if e.bounds.Plain == 0 || e.cut || e.rng.Uint64()%uint64(e.bounds.Plain) != 0 {
 		return nil
 	}
 	d := e.disk

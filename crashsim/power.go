@@ -60,6 +60,7 @@ func (d *Disk) PowerOn(lost uint64) {
 	d.pinDown()
 	if d.exploring != nil {
 		d.exploring.freeze(lost)
+		d.exploring.cut = true
 	} else {
 		d.main.begin(lost)
 	}
@@ -68,6 +69,16 @@ func (d *Disk) PowerOn(lost uint64) {
 	d.endanger()
 	if len(d.levels) == 0 {
 		d.compact()
+	}
+}
+
+// GoOn ends the questions of the leaf under exploration: it stands for all images that agree with the answers so far, and what is asked
+// from here on is answered by lost, as after another power cut. Outside of an exploration it does nothing.
+func (d *Disk) GoOn(lost uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.exploring != nil {
+		d.exploring.freeze(lost)
 	}
 }
 
