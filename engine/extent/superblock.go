@@ -357,11 +357,12 @@ func (l *loader) present(shape *layout) (bad error) {
 	return nil
 }
 
-// newest reads the slots of page i into p.held and returns the body of the newest valid one, valid until the next call.
+// newest fills p.held from the slots of page i and returns the body of the newest valid one, valid until the next call. Bodies are
+// read from the newest on: one that is older than a valid one is overwritten before it matters, so nobody asks whether it is whole.
 func (l *loader) newest(i uint32, p *page) (newest []byte, bad error) {
+	var headers [slots]pageHeader
 	for slot := range slots {
-		off := int64(uint64(slot)*l.like.stride + uint64(i)*uint64(l.like.pageBytes))
-		h, body, err := l.slot(i, off)
+		h, err := l.headerOf(i, l.offset(i, slot))
 		if errors.Is(err, fault.ErrVersion) {
 			return nil, err // what is newer than this program must not be overwritten, nor passed over for what is older
 		}
@@ -369,9 +370,27 @@ func (l *loader) newest(i uint32, p *page) (newest []byte, bad error) {
 			bad = err
 			continue
 		}
-		p.held[slot] = h.version
-		if h.version > p.version {
-			p.version, newest = h.version, body
+		headers[slot], p.held[slot] = h, h.version
+	}
+	for left := p.held; ; {
+		slot := 0
+		for s := range slots {
+			if left[s] > left[slot] {
+				slot = s
+			}
+		}
+		version := left[slot]
+		if version == 0 || version < p.version {
+			break
+		}
+		left[slot] = 0
+		body, err := l.bodyOf(&headers[slot], l.offset(i, slot))
+		if err != nil {
+			bad, p.held[slot] = err, 0
+			continue
+		}
+		if newest == nil {
+			p.version, newest = version, body
 			l.body[0], l.body[1] = l.body[1], l.body[0]
 		}
 	}
@@ -381,26 +400,34 @@ func (l *loader) newest(i uint32, p *page) (newest []byte, bad error) {
 	return newest, nil
 }
 
-// slot reads and checks a slot of page i into the spare body buffer.
-func (l *loader) slot(i uint32, off int64) (h pageHeader, body []byte, err error) {
-	if h, err = l.header(off); err != nil {
-		return h, nil, err
+// offset returns where a slot of page i lies on the disk.
+func (l *loader) offset(i uint32, slot int) int64 {
+	return int64(uint64(slot)*l.like.stride + uint64(i)*uint64(l.like.pageBytes))
+}
+
+// headerOf reads the header of a slot of page i.
+func (l *loader) headerOf(i uint32, off int64) (pageHeader, error) {
+	h, err := l.header(off)
+	if err == nil && (h.page != i || h.pages != l.like.pages || h.pageBytes != l.like.pageBytes || h.stride != l.like.stride) {
+		err = &fault.Corrupt{Offset: off, Check: "superblock shape"}
 	}
-	if h.page != i || h.pages != l.like.pages || h.pageBytes != l.like.pageBytes || h.stride != l.like.stride {
-		return h, nil, &fault.Corrupt{Offset: off, Check: "superblock shape"}
-	}
+	return h, err
+}
+
+// bodyOf reads the slot of h into the spare body buffer and checks it.
+func (l *loader) bodyOf(h *pageHeader, off int64) ([]byte, error) {
 	whole := pageHeaderBytes + int(h.body)
 	whole += -whole & (l.info.LogicalBlock - 1)
-	expected, p := h, l.body[1][:whole]
+	p := l.body[1][:whole]
 	holds, err := disk.ReadUnit(l.disk, p, off, func(p []byte) bool {
 		again, err := decodePageHeader(p, off)
-		return err == nil && again == expected && again.bodyHolds(p[pageHeaderBytes:pageHeaderBytes+again.body], off)
+		return err == nil && again == *h && again.bodyHolds(p[pageHeaderBytes:pageHeaderBytes+again.body], off)
 	})
 	switch {
 	case err != nil:
-		return h, nil, &fault.IO{Op: "read", Offset: off, Err: err}
+		return nil, &fault.IO{Op: "read", Offset: off, Err: err}
 	case !holds:
-		return h, nil, &fault.Corrupt{Offset: off, Check: "superblock body"}
+		return nil, &fault.Corrupt{Offset: off, Check: "superblock body"}
 	}
-	return h, p[pageHeaderBytes : pageHeaderBytes+h.body], nil
+	return p[pageHeaderBytes : pageHeaderBytes+h.body], nil
 }

@@ -92,13 +92,17 @@ func Examine(d disk.Disk, b *disk.Buffers) (*Survey, error) {
 func (l *loader) examine(i uint32, s *Survey) (newest []byte, bad error) {
 	version := uint64(0)
 	for slot := range slots {
-		off := int64(uint64(slot)*l.like.stride + uint64(i)*uint64(l.like.pageBytes))
+		off := l.offset(i, slot)
 		if off+int64(l.like.pageBytes) > l.info.Size {
 			s.Slots = append(s.Slots, SlotReport{Page: i, Slot: slot, Offset: off, State: SlotMissing, Err: disk.ErrOutOfRange})
 			bad = errors.Join(bad, disk.ErrOutOfRange)
 			continue
 		}
-		h, body, err := l.slot(i, off)
+		var body []byte
+		h, err := l.headerOf(i, off)
+		if err == nil {
+			body, err = l.bodyOf(&h, off)
+		}
 		r := l.report(i, slot, off, h, err)
 		s.Slots = append(s.Slots, r)
 		switch {
