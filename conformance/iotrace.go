@@ -248,9 +248,14 @@ func (d *TraceDisk) End(off, n int64) int64 {
 // occupy notes that n bytes at off are written, and reports whether any of their blocks was before.
 func (d *TraceDisk) occupy(off, n int64) (again bool) {
 	block := int64(d.info.LogicalBlock)
-	for b := max(off, d.once) / block; b < (off+n)/block && b < d.info.Size/block; b++ {
-		again = again || d.occupied[b/64]>>(b%64)&1 != 0
-		d.occupied[b/64] |= 1 << (b % 64)
+	from, end := max(off, d.once)/block, min(off+n, d.info.Size)/block
+	for from < end { // a word of bits at a time
+		count := min(end-from, 64-from%64)
+		mask := ^uint64(0) >> (64 - count) << (from % 64)
+		w := &d.occupied[from/64]
+		again = again || *w&mask != 0
+		*w |= mask
+		from += count
 	}
 	return again
 }

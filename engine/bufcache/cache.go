@@ -22,21 +22,17 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/shardproof/shardproof/engine/conc"
 	"github.com/shardproof/shardproof/engine/disk"
 	"github.com/shardproof/shardproof/engine/extent"
 )
 
-// Cache is a cache of pages of one size. The zero Cache is to be Reset. It is safe for concurrent use, but for Reset.
+// Cache is a cache of pages of one size. The zero Cache is to be Reset. Callers hold the lock of whoever owns it.
 type Cache struct {
-	mu conc.Mutex // held for the copying of one page
-
 	// Set by Reset.
 	buffers   *disk.Buffers
 	pageBytes int
 	most      int // pages
 
-	// Guarded by mu.
 	pages []page // those in use or once used. len(pages) <= most
 	free  []int32
 	index index
@@ -87,18 +83,15 @@ func (c *Cache) PageBytes() int { return c.pageBytes }
 // Read appends n bytes from offset off of the page to dst, if that page is cached with at least off+n valid bytes, and reports
 // whether it is. page is the place of its first byte.
 func (c *Cache) Read(dst []byte, page extent.Place, off, n int) ([]byte, bool) {
-	c.mu.Lock()
 	i := c.index.find(c.pages, page)
 	if i < 0 || off+n > len(c.pages[i].bytes) {
 		c.stats.Misses++
-		c.mu.Unlock()
 		return dst, false
 	}
 	p := &c.pages[i]
 	p.hit = true
 	dst = append(dst, p.bytes[off:off+n]...)
 	c.stats.Hits++
-	c.mu.Unlock()
 	return dst, true
 }
 
@@ -111,8 +104,6 @@ func (c *Cache) Insert(page extent.Place, b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	i := c.index.find(c.pages, page)
 	if i < 0 {
 		i = c.take()
@@ -161,8 +152,6 @@ func (c *Cache) drop(i int) {
 
 // Drain drops every page of x. It takes time for every page of the cache; extents are released seldom.
 func (c *Cache) Drain(x extent.ID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for i := range c.pages {
 		if p := &c.pages[i]; p.key.Extent == x && len(p.bytes) > 0 {
 			c.drop(i)
@@ -174,8 +163,6 @@ func (c *Cache) Drain(x extent.ID) {
 
 // Check reports every page that a search does not find, and those that are cached twice.
 func (c *Cache) Check(report func(error)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	held := 0
 	for i := range c.pages {
 		if len(c.pages[i].bytes) == 0 {
@@ -193,7 +180,5 @@ func (c *Cache) Check(report func(error)) {
 
 // Stats returns the counts.
 func (c *Cache) Stats() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return c.stats
 }

@@ -1,19 +1,14 @@
 package disk
 
-import (
-	"math/bits"
-
-	"github.com/shardproof/shardproof/engine/conc"
-)
+import "math/bits"
 
 // Buffers hands out aligned buffers of any size and takes them back: whoever does IO all the time need not allocate for it. The
-// zero Buffers is ready for use. It is safe for concurrent use, but for Reset.
+// zero Buffers is ready for use. Callers hold the lock of whoever owns it.
 type Buffers struct {
-	mu   conc.Mutex
-	free [maxBufferClass + 1][][]byte // by class: buffers of 1<<class bytes nobody has. Guarded by mu.
-	old  [maxBufferClass + 1][][]byte // the same, from before the last Reset: what they hold is not to be seen. Guarded by mu.
-	all  [][]byte                     // every buffer there is, but the largest. Guarded by mu.
-	made [maxBufferClass + 1]int      // by class: how many of all there are. Guarded by mu.
+	free [maxBufferClass + 1][][]byte // by class: buffers of 1<<class bytes nobody has
+	old  [maxBufferClass + 1][][]byte // the same, from before the last Reset: what they hold is not to be seen
+	all  [][]byte                     // every buffer there is, but the largest
+	made [maxBufferClass + 1]int      // by class: how many of all there are
 }
 
 const (
@@ -28,8 +23,6 @@ func (p *Buffers) Get(n int) []byte {
 	if class > maxBufferClass {
 		return Aligned(n)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if b := pop(&p.free[class]); b != nil {
 		return b[:n]
 	}
@@ -73,9 +66,7 @@ func (p *Buffers) Put(b []byte) {
 	if class > maxBufferClass || cap(b) != 1<<class {
 		return // one of the largest, or never ours
 	}
-	p.mu.Lock()
 	p.free[class] = append(p.free[class], b[:cap(b)])
-	p.mu.Unlock()
 }
 
 // Reset takes back every buffer that is out: nobody uses one any more, neither a caller nor a disk. A caller who looks at bytes

@@ -60,7 +60,8 @@ func (s *Store) readAround(b []byte, at Place) error {
 	return nil
 }
 
-// readPages puts a range together from pages, those that are missing read from the disk as far as the write pointer goes (E7).
+// readPages puts a range together from pages. From the first one that is missing on they are read from the disk at once, as far as the
+// write pointer goes (E7).
 func (s *Store) readPages(at Place, n int) ([]byte, error) {
 	page := int(s.Geometry().PageBytes)
 	s.joined = s.joined[:0]
@@ -72,16 +73,45 @@ func (s *Store) readPages(at Place, n int) ([]byte, error) {
 		here := min(n, page-off)
 		var hit bool
 		if s.joined, hit = s.cache.Read(s.joined, at.At(-off), off, here); !hit {
-			valid := min(page, int(s.Entry(at.Extent).Pointer)-int(at.Offset)+off)
-			b, err := s.readDisk(at.At(-off), valid)
-			if err == nil {
-				s.cache.Insert(at.At(-off), b)
-				b = b[off : off+here]
-			} else if b, err = s.readDisk(at, here); err != nil { // or it is a neighbour that cannot be read
-				return nil, err
-			}
-			s.joined = append(s.joined, b...)
+			return s.readMissing(at, n)
 		}
+		at, n = at.At(here), n-here
+	}
+	return s.joined, nil
+}
+
+// readMissing adds to the pages joined so far those of a range, and caches them.
+func (s *Store) readMissing(at Place, n int) ([]byte, error) {
+	page := int(s.Geometry().PageBytes)
+	off := int(at.Offset) % page
+	first, valid := at.At(-off), off+n
+	valid = min((valid+page-1)/page*page, int(s.Entry(at.Extent).Pointer)-int(first.Offset))
+	b, err := s.readDisk(first, valid)
+	if err != nil {
+		return s.readEach(at, n) // what cannot be read may be a neighbour
+	}
+	for i := 0; i < valid; i += page {
+		s.cache.Insert(first.At(i), b[i:min(i+page, valid)])
+	}
+	s.joined = append(s.joined, b[off:off+n]...)
+	return s.joined, nil
+}
+
+// readEach does what readMissing does, page by page, and asks for no more of a page that cannot be read than it needs.
+func (s *Store) readEach(at Place, n int) ([]byte, error) {
+	page := int(s.Geometry().PageBytes)
+	for n > 0 {
+		off := int(at.Offset) % page
+		here := min(n, page-off)
+		valid := min(page, int(s.Entry(at.Extent).Pointer)-int(at.Offset)+off)
+		b, err := s.readDisk(at.At(-off), valid)
+		if err == nil {
+			s.cache.Insert(at.At(-off), b)
+			b = b[off : off+here]
+		} else if b, err = s.readDisk(at, here); err != nil {
+			return nil, err
+		}
+		s.joined = append(s.joined, b...)
 		at, n = at.At(here), n-here
 	}
 	return s.joined, nil
