@@ -12,8 +12,9 @@ import (
 )
 
 var (
-	// ErrPower is what every request gets from the moment on at which the power failed, or the process was killed.
-	ErrPower = errors.New("crashsim: the power is off")
+	// ErrPower is what every request gets from the moment on at which the power failed, or the process was killed. To whoever asks
+	// then the disk is gone for good: who uses it after PowerOn is somebody else.
+	ErrPower = fmt.Errorf("crashsim: the power is off: %w", disk.ErrGone)
 	// ErrUnreadable is the error of a read that touches a physical block which a power cut left unreadable.
 	ErrUnreadable = errors.New("crashsim: the block is unreadable")
 )

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/shardproof/shardproof/engine/chunk"
@@ -41,6 +40,7 @@ type background struct {
 	busy     bool   // somebody takes steps (B1)
 	wanted   bool   // a put waits for space
 	refusals uint64 // times the keeper looked for space and found none
+	refusal  error  // why it did not the last time
 	ticks    int
 	failed   uint64 // changes of the store when a step failed, or changed nothing
 	failure  error  // of the last step
@@ -99,12 +99,10 @@ func (s *Store) noteRequest(r *disk.Request) {
 		panic("engine: the device has lost a request")
 	}
 	s.extents.Note(r)
-	if err := s.extents.Sched().Err(); err != nil {
-		s.log.Advance() // its dependencies fail
-		_ = s.fail(err) // whoever waits is told
-	} else {
-		s.settle()
+	if s.extents.Sched().Err() != nil {
+		s.repair() // if it cannot, whoever waits is told
 	}
+	s.settle()
 	s.background.changed.Broadcast()
 	s.background.due.Signal()
 }
@@ -190,7 +188,7 @@ func (s *Store) keepOne() bool {
 	b := s.background
 	b.busy = true
 	before := s.changes()
-	b.failure = step()
+	b.failure = s.again(step)
 	if b.failure != nil || s.changes() == before {
 		b.failed = s.changes()
 	}
@@ -238,9 +236,14 @@ func (s *Store) freeTarget() int {
 func (s *Store) lookForSpace() error {
 	b := s.background
 	b.wanted = false
-	err := s.gainSpace(func() bool { return s.spare(chunk.PutFinal, log.RoomExtent) })
-	if errors.Is(err, ErrFull) {
+	err := s.again(func() error {
+		return s.gainSpace(func() bool { return s.spare(chunk.PutFinal, log.RoomExtent) })
+	})
+	if err != nil {
 		b.refusals++
+		b.refusal = err
+	}
+	if noSpace(err) {
 		return nil
 	}
 	return err
@@ -255,7 +258,7 @@ func (s *Store) awaitSpace(enough func() bool) error {
 	}
 	for !enough() {
 		if b.refusals > before {
-			return s.errFull()
+			return b.refusal
 		}
 		b.wanted = true
 		if err := s.awaitKeeper(); err != nil {

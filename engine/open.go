@@ -38,6 +38,7 @@ func Open(d disk.Disk, o Options) (*Store, error) {
 		}
 		return nil, openError(err)
 	}
+	s.opening = false
 	if queue != nil {
 		s.startBackground(queue)
 	}
@@ -61,7 +62,7 @@ func (s *Store) renew(d disk.Disk, o Options) {
 		disk: d, options: o, probes: o.Probes, buffers: s.buffers, pages: s.pages, indexPages: s.indexPages,
 		extents: s.extents, log: s.log, chunks: s.chunks, tree: s.tree, hooks: s.hooks, parts: s.parts,
 		entries: s.entries[:0], taken: s.taken[:0], peak: s.peak[:0], check: s.check,
-		switches: switches{record: s.switches.record[:0]},
+		switches: switches{record: s.switches.record[:0]}, moves: s.moves[:0], opening: true,
 	}
 	s.switches.store = s
 }
@@ -266,7 +267,7 @@ func (s *Store) Close() error {
 	if b != nil {
 		s.endBackground()
 	}
-	err := s.shutdown()
+	err := s.again(s.shutdown)
 	if b != nil {
 		s.endDriver()
 	}
@@ -286,7 +287,7 @@ func (s *Store) shutdown() error {
 	if s.broken != nil {
 		return s.broken
 	}
-	if err := s.tree.FinishCompact(); err != nil && !errors.Is(err, ErrFull) {
+	if err := s.tree.FinishCompact(); err != nil && !noSpace(err) {
 		return err
 	}
 	if err := s.flush(); err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/extent"
@@ -54,18 +55,33 @@ func (s *Store) StoredBytes(n int64) int64 {
 	return n + int64(parts)*chunk.Overhead + int64(parts-1)*extent.LocatorBytes
 }
 
+// openPut is a put in parts that is under way: it pins the extents of those that the log has, and knows their places, which a
+// repair may change.
+type openPut struct{ parts []chunk.Locator }
+
+// beginPut begins a put of that many parts before the final one.
+func (s *Store) beginPut(parts int) *openPut {
+	p := &openPut{make([]chunk.Locator, 0, parts)}
+	s.puts = append(s.puts, p)
+	return p
+}
+
+// endPut ends a put: the memtable holds the parts now.
+func (s *Store) endPut(p *openPut) {
+	i := slices.Index(s.puts, p)
+	s.puts = slices.Delete(s.puts, i, i+1)
+	for _, l := range p.parts {
+		s.extents.Unpin(l.Extent)
+	}
+	s.release = true // if it failed, nobody needs the parts
+}
+
 // putParts puts data in parts.
 func (s *Store) putParts(h *chunk.Header, data []byte) (Dependency, error) {
 	size := s.partBytes()
 	n, rest := s.cut(len(data))
-	final := make([]byte, 0, (n-1)*extent.LocatorBytes+rest)
-	var parts []chunk.Locator
-	defer func() {
-		for _, l := range parts {
-			s.extents.Unpin(l.Extent)
-		}
-		s.release = true // if it failed, nobody needs the parts
-	}()
+	put := s.beginPut(n - 1)
+	defer s.endPut(put)
 	h.Parts = uint16(n)
 	for i := range n - 1 {
 		p := *h
@@ -77,17 +93,21 @@ func (s *Store) putParts(h *chunk.Header, data []byte) (Dependency, error) {
 		}
 		l, _ := s.log.Append(&p, here)
 		s.extents.Pin(l.Extent)
-		parts = append(parts, l)
-		final = extent.AppendLocator(final, l)
+		put.parts = append(put.parts, l)
 		s.prepareNext()
 	}
 	h.Part = uint16(n - 1)
-	final = append(final, data...)
-	if err := s.makeRoom(h.Kind, len(final)); err != nil {
+	length := (n-1)*extent.LocatorBytes + len(data)
+	if err := s.makeRoom(h.Kind, length); err != nil {
 		return Dependency{}, err
 	}
+	final := make([]byte, 0, length)
+	for _, l := range put.parts {
+		final = extent.AppendLocator(final, l)
+	}
+	final = append(final, data...)
 	s.probes.Hit(probePutParts)
-	return s.append(h, final, parts)
+	return s.append(h, final, put.parts)
 }
 
 // decodeParts splits the payload of a final frame into the locators of the other parts and its own bytes.

@@ -22,6 +22,7 @@ var (
 	probePutParts      = probe.Register("put in several parts")
 	probeMoved         = probe.Register("reclamation moved shards")
 	probeRepacked      = probe.Register("tables of an extent moved closer together")
+	probeRepaired      = probe.Register("failed request recovered from")
 	probeUnreadable    = probe.Register("reclamation left what it could not read")
 )
 

@@ -18,6 +18,9 @@ func (s *Store) step() bool {
 	if !s.extents.Step() {
 		return false
 	}
+	if s.extents.Sched().Err() != nil {
+		s.repair()
+	}
 	s.settle()
 	return true
 }
@@ -42,8 +45,8 @@ func (s *Store) progress() error {
 		return s.awaitChange()
 	}
 	more := s.step()
-	if err := s.extents.Sched().Err(); err != nil {
-		return s.fail(err)
+	if s.broken != nil {
+		return s.broken
 	}
 	if !more {
 		panic("engine: waiting for something that nothing brings about")
@@ -51,10 +54,11 @@ func (s *Store) progress() error {
 	return nil
 }
 
-// await returns when dep is persistent.
+// await returns when dep is persistent, or when the store has repaired itself: then every change of the table made before is relied
+// on, and steps that were under way have ended.
 func (s *Store) await(dep iosched.Dependency) error {
 	s.settle()
-	for !dep.Persistent() {
+	for before := s.repairs; !dep.Persistent() && s.repairs == before; {
 		if err := s.progress(); err != nil {
 			return err
 		}
@@ -64,7 +68,8 @@ func (s *Store) await(dep iosched.Dependency) error {
 
 // Pump lets up to n requests of the disk complete and returns how many did. Steps that were started go on meanwhile. Fewer than n
 // means that nothing was left to do: then every dependency handed out is persistent. With background work on requests complete
-// without it, and it lets none. Errors: ErrReadOnly after a failed request, ErrClosed.
+// without it, and it lets none. Where a request fails, repairing the store counts as one. Errors: ErrReadOnly if that cannot be
+// done, ErrClosed.
 func (s *Store) Pump(n int) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,8 +84,8 @@ func (s *Store) Pump(n int) (int, error) {
 		if !s.step() {
 			return i, nil
 		}
-		if err := s.extents.Sched().Err(); err != nil {
-			return i, s.fail(err)
+		if s.broken != nil {
+			return i, s.broken
 		}
 	}
 	return n, nil

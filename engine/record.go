@@ -36,7 +36,7 @@ func (w *switches) StateOf(n uint64) iosched.State {
 	switch {
 	case n <= w.done:
 		return iosched.Persistent
-	case w.store.extents.Sched().Err() != nil:
+	case w.store.broken != nil:
 		return iosched.Failed
 	}
 	return iosched.Pending
@@ -47,7 +47,7 @@ func (w *switches) ErrOf(n uint64) error {
 	if n <= w.done {
 		return nil
 	}
-	return w.store.extents.Sched().Err()
+	return w.store.broken
 }
 
 // Record implements index.Recorder.
@@ -77,6 +77,15 @@ func (w *switches) Record(m *index.Metadata, after iosched.Dependency) (iosched.
 	w.begun++
 	w.changed = false
 	return iosched.NewDependency(w, w.begun), nil
+}
+
+// abandon gives up the switch under way, of which a copy is lost, and reports whether there is one that goes on: its copies were
+// durable, the root in memory names them, and the next one recorded will do.
+func (w *switches) abandon() (goesOn bool) {
+	if !w.changed {
+		w.begun = w.done
+	}
+	return w.begun > w.done
 }
 
 // advance moves the switch under way as far as persistent dependencies allow.

@@ -129,7 +129,7 @@ func (s *Store) compactOne(force bool) (bool, error) {
 		}
 		err = s.tree.FinishCompact()
 		s.settle()
-		if !errors.Is(err, ErrFull) || s.reserve(0).whole || slices == s.tree.Slices()+1 {
+		if !noSpace(err) || s.reserve(0).whole || slices == s.tree.Slices()+1 {
 			return err == nil, err
 		}
 		slices = s.tree.Slices() + 1

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/shardproof/shardproof/engine/chunk"
@@ -140,6 +139,10 @@ func (s *Store) mayGrow(entries int) {
 // makeRoom returns when the log can take a frame of that payload: when the window is open and its extent relied on. It fails
 // with ErrFull when only the reserve is left and nothing can be gained.
 func (s *Store) makeRoom(kind chunk.Kind, payload int) error {
+	return s.again(func() error { return s.tryRoom(kind, payload) })
+}
+
+func (s *Store) tryRoom(kind chunk.Kind, payload int) error {
 	if err := s.boundTail(); err != nil {
 		return err
 	}
@@ -231,7 +234,7 @@ func (s *Store) gainSpace(enough func() bool) error {
 		before, more := s.extents.FreeCount(), false
 		for _, step := range [...]func() (bool, error){s.flushOne, s.merge, s.reclaim} {
 			did, err := step()
-			if err != nil && !errors.Is(err, ErrFull) {
+			if err != nil && !noSpace(err) {
 				return err
 			}
 			if enough() {

@@ -60,6 +60,7 @@ type Stats struct {
 	TailUnits  uint64       // log units that an Open would replay now
 	Pending    int          // log units that are not persistent yet
 	Epoch      uint64       // opens and recovered failures since Format
+	Recovered  uint64       // failed writes and flushes since Open that the store has recovered from; those that failed together are one
 	Cache      bufcache.Stats
 	IndexCache bufcache.Stats
 	ReadOnly   error  // why the store takes no mutations, nil if it does
@@ -77,7 +78,7 @@ func (s *Store) Stats() Stats {
 	m := s.tree.Metadata()
 	t := Stats{
 		Space: s.space(), Memtable: s.tree.Pending(), TailUnits: s.log.Next() - s.tailUnit, Pending: s.log.Pending(),
-		Epoch: x.Root.Epoch, Cache: s.pages.Stats(), IndexCache: s.indexPages.Stats(), ReadOnly: s.broken, Lost: s.lost, PutBytes: s.putBytes,
+		Epoch: x.Root.Epoch, Cache: s.pages.Stats(), IndexCache: s.indexPages.Stats(), ReadOnly: s.broken, Lost: s.lost, PutBytes: s.putBytes, Recovered: s.repairs,
 		Device: x.Sched().Stats(), Probes: s.probes,
 	}
 	t.Table = s.appendTable(nil)
@@ -149,7 +150,7 @@ func (v Var) String() string {
 		reason = t.ReadOnly.Error()
 	}
 	b, err := json.Marshal(map[string]any{
-		"health": t.Health(), "reason": reason, "epoch": t.Epoch,
+		"health": t.Health(), "reason": reason, "epoch": t.Epoch, "failures_recovered": t.Recovered,
 		"extents": t.Extents, "extents_free": t.Free, "extents_in_reserve": t.Reserve, "extents_released": t.Released,
 		"extent_bytes": t.ExtentBytes, "shard_bytes": t.ShardBytes, "run_bytes": t.RunBytes, "used_bytes": t.UsedBytes,
 		"memtable_entries": t.Memtable, "runs": len(t.Runs), "log_units_to_replay": t.TailUnits, "log_units_pending": t.Pending,

@@ -59,7 +59,8 @@ func (s *Store) start(step Step) (bool, error) {
 
 // Flush moves the memtable into a sorted run and records a root with a new replay position: what is in the run is not replayed
 // again. Extents that hold nothing any more are released. It returns when the root is relied on. Errors: ErrFull, ErrReadOnly,
-// ErrClosed, the context's; after an error the store goes on as if Flush had not been called.
+// ErrClosed, ErrIO if the device fails again and again, the context's; after an error the store goes on as if Flush had not been
+// called.
 func (s *Store) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +68,7 @@ func (s *Store) Flush(ctx context.Context) error {
 		return err
 	}
 	defer s.leaveSteps()
-	return s.flush()
+	return s.again(s.flush)
 }
 
 // flush ends the flush under way, if one is, and does another.
@@ -99,6 +100,7 @@ func (s *Store) startFlush(force bool) (bool, error) {
 	began, err := s.tree.StartFlush(force, w.flushAt.Number, w.flushMutation, iosched.NewDependency(s.log, s.log.Next()-1).And(s.moved))
 	if began {
 		s.moved = iosched.Dependency{}
+		s.forgetMoves()
 	}
 	return began, err
 }
@@ -133,17 +135,18 @@ func (s *Store) limitRuns() error {
 	for more := true; more && err == nil && s.manyRuns(); {
 		more, err = s.compactOne(true)
 	}
-	if err == nil || errors.Is(err, ErrFull) {
+	if err == nil || noSpace(err) {
 		err = s.prepareFlush()
 	}
-	if errors.Is(err, ErrFull) {
+	if noSpace(err) {
 		return nil
 	}
 	return err
 }
 
 // Compact merges runs, one step, and reports whether there was one to take: if not, the index is one run without tombstones, or
-// empty. Errors: ErrFull, ErrCorrupt or ErrIO if a run cannot be read, ErrReadOnly, ErrClosed, the context's.
+// empty. Errors: ErrFull, ErrCorrupt or ErrIO if a run cannot be read, ErrIO if the device fails again and again, ErrReadOnly,
+// ErrClosed, the context's.
 func (s *Store) Compact(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +154,7 @@ func (s *Store) Compact(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer s.leaveSteps()
-	return s.compact(true)
+	return s.againMore(func() (bool, error) { return s.compact(true) })
 }
 
 func (s *Store) compact(force bool) (bool, error) {
@@ -159,7 +162,7 @@ func (s *Store) compact(force bool) (bool, error) {
 		return false, err
 	}
 	more, err := s.compactOne(force)
-	if errors.Is(err, ErrFull) && s.reserve(0).whole {
+	if noSpace(err) && s.reserve(0).whole {
 		err = s.flushAll(true) // a full flush may use what compaction leaves
 		more = err == nil
 	}
@@ -175,12 +178,18 @@ func (s *Store) Reclaim(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer s.leaveSteps()
-	return s.reclaim()
+	return s.againMore(s.reclaim)
 }
 
 func (s *Store) reclaim() (bool, error) {
 	if err := s.finishSteps(); err != nil {
 		return false, err
+	}
+	if s.movedBack { // and pins what would be a victim
+		if err := s.flush(); err != nil {
+			return false, err
+		}
+		s.movedBack = false
 	}
 	x, ok := s.victim()
 	if !ok {
@@ -332,11 +341,11 @@ func (m mover) Moved(h *chunk.Header, from, to chunk.Locator, dep iosched.Depend
 			return false, err
 		}
 	}
-	return m.move(e, to, parts, dep)
+	return m.move(e, to, parts, parts, dep)
 }
 
-// move switches e to a copy at to, whose other parts are known.
-func (m mover) move(e index.Entry, to chunk.Locator, parts []chunk.Locator, dep iosched.Dependency) (bool, error) {
+// move switches e to a copy at to, whose other parts are known, and so are those it has now.
+func (m mover) move(e index.Entry, to chunk.Locator, parts, before []chunk.Locator, dep iosched.Dependency) (bool, error) {
 	s := m.s
 	if e.Kind == index.PutParts {
 		s.parts[to] = parts
@@ -347,6 +356,7 @@ func (m mover) move(e index.Entry, to chunk.Locator, parts []chunk.Locator, dep 
 		return false, err
 	}
 	s.moved = s.moved.And(dep)
+	s.moves = append(s.moves, movedRef{e.ID, e.Mutation, e.Locator, to, before, dep})
 	return true, nil
 }
 
@@ -362,6 +372,10 @@ func (m mover) movedPart(h *chunk.Header, e index.Entry, from, to chunk.Locator,
 	if i+extent.LocatorBytes > len(payload) || extent.DecodeLocator(payload[i:]) != from {
 		return false, nil
 	}
+	before, _, err := s.decodeParts(&final, payload, e.Locator.Place())
+	if err != nil {
+		return false, err
+	}
 	extent.AppendLocator(payload[i:i], to)
 	parts, _, err := s.decodeParts(&final, payload, e.Locator.Place())
 	if err != nil {
@@ -372,5 +386,5 @@ func (m mover) movedPart(h *chunk.Header, e index.Entry, from, to chunk.Locator,
 	if err != nil {
 		return false, err
 	}
-	return m.move(e, l, parts, dep.And(written))
+	return m.move(e, l, parts, before, dep.And(written))
 }

@@ -44,7 +44,9 @@ type Store struct {
 
 	switches switches
 	parts    partTable
+	puts     []*openPut         // in parts, under way
 	moved    iosched.Dependency // copies that the memtable names: durable before the next run is (P13)
+	moves    []movedRef         // those entries that do not name durable copies for sure, in the order of the moves
 
 	maxPayload int  // bytes of the largest payload of one frame of the log
 	memtable   int  // mutations that may wait for a flush
@@ -56,6 +58,7 @@ type Store struct {
 	taken   []uint32      // scratch of sparse
 	check   checker
 
+	opening bool // until Open is done: a failed request ends it
 	closed  bool
 	broken  error // why the store takes no mutation any more
 	lost    error // damage that any answer could hide
@@ -68,11 +71,14 @@ type Store struct {
 	shrunk uint64
 
 	putBytes uint64 // of the values of puts since Open
+
+	repairs   uint64 // failed requests that the store has recovered from
+	movedBack bool   // the memtable names what lies in extents that were to be reclaimed
 }
 
 // Put makes data the value of id. The value is visible to every later Get at once and survives a crash once the dependency is
-// persistent; a put is all or nothing, however many parts it takes. data is not kept. Errors: ErrTooLarge, ErrFull, ErrReadOnly,
-// ErrClosed; after any error nothing has changed.
+// persistent; a put is all or nothing, however many parts it takes. data is not kept. Errors: ErrTooLarge, ErrFull, ErrIO if
+// making room failed again and again, ErrReadOnly, ErrClosed; after any error nothing has changed.
 func (s *Store) Put(id ShardID, data []byte) (Dependency, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +97,7 @@ func (s *Store) Put(id ShardID, data []byte) (Dependency, error) {
 }
 
 // Delete makes id absent. Deleting what is absent is no error and takes its place in the order of mutations like any other.
-// Errors: ErrFull, ErrReadOnly, ErrClosed.
+// Errors: ErrFull, ErrIO, ErrReadOnly, ErrClosed.
 func (s *Store) Delete(id ShardID) (Dependency, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +162,7 @@ func (s *Store) readable() error {
 	return s.lost
 }
 
-// fail makes the store read-only: a write or flush has failed, and what was not durable then never will be.
+// fail makes the store read-only: a write or flush has failed, and what is not durable now never will be.
 func (s *Store) fail(err error) error {
 	if s.broken == nil {
 		s.broken = errors.Join(ErrReadOnly, err)

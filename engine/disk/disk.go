@@ -128,6 +128,14 @@ func ReadUnit(d Disk, p []byte, off int64, check func(p []byte) bool) (bool, err
 	return check(p), nil
 }
 
+// Read fills p from off as d does. A read that fails is tried once more: what ails a device may pass.
+func Read(d Disk, p []byte, off int64) error {
+	if d.Read(p, off) == nil {
+		return nil
+	}
+	return d.Read(p, off)
+}
+
 // Do submits r and waits for it. It is for callers that have nothing else in flight, such as Format.
 func Do(d Disk, r *Request) error {
 	d.Submit(r)

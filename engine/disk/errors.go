@@ -15,6 +15,8 @@ var (
 	ErrReadOnly = errors.New("disk opened read-only")
 	// ErrClosed is returned when the disk has been closed.
 	ErrClosed = errors.New("disk closed")
+	// ErrGone is what errors of a device answer to that is not there any more: no later request of it will succeed either.
+	ErrGone = errors.New("device gone")
 	// ErrInUse is returned when another process, a file system or another handle of this process holds the device.
 	ErrInUse = errors.New("device in use")
 	// ErrNotSupported is returned when this system or device cannot do what was asked.

@@ -13,8 +13,8 @@ import (
 
 // Answers of a Store.
 var (
-	// ErrFull is returned when no extent can be spared.
-	ErrFull = errors.New("disk full")
+	// ErrFull is returned when no extent can be spared; a device that has no space for a write answers to it too.
+	ErrFull = fault.ErrFull
 	// ErrTooLarge is returned when what is to be appended is larger than an extent.
 	ErrTooLarge = errors.New("larger than an extent")
 	// ErrPinned is returned when an extent that is pinned is to be released.
@@ -256,6 +256,14 @@ func (s *Store) Step() bool {
 	return true
 }
 
+// Restart begins a new epoch of the device after a failed request (S4). Nothing is in flight. An update of the superblock that was
+// in progress is given up, and so is every append that was not persistent: its place stays empty. The next update records all that
+// memory holds.
+func (s *Store) Restart() {
+	s.abandon()
+	s.io.Restart()
+}
+
 // Note takes note of a request that the caller has reaped from the disk.
 func (s *Store) Note(r *disk.Request) {
 	s.io.Note(r)
@@ -356,10 +364,11 @@ func (s *Store) Check(_ context.Context, report func(error)) error {
 	return nil
 }
 
-// ReadAt fills p, whole logical blocks, from the disk, whatever pointers and generations say. It is for recovery and scans.
+// ReadAt fills p, whole logical blocks, from the disk, whatever pointers and generations say. It is for recovery and scans. A read
+// that fails is tried once more.
 func (s *Store) ReadAt(p []byte, at Place) error {
 	off := s.Geometry().Base(at.Extent) + int64(at.Offset)
-	if err := s.disk.Read(p, off); err != nil {
+	if err := disk.Read(s.disk, p, off); err != nil {
 		return &fault.IO{Op: "read", Offset: off, Err: err}
 	}
 	return nil

@@ -318,7 +318,11 @@ func (l *loader) slotAt(off, stride int64) (h pageHeader, ok bool, err error) {
 
 func (l *loader) header(off int64) (pageHeader, error) {
 	b := l.block[:l.info.LogicalBlock]
-	if err := l.disk.Read(b, off); err != nil {
+	err := l.disk.Read(b, off)
+	if err != nil && l.info.PowerSafe { // elsewhere a crash may have left it so
+		err = l.disk.Read(b, off)
+	}
+	if err != nil {
 		return pageHeader{}, &fault.IO{Op: "read", Offset: off, Err: err}
 	}
 	h, err := decodePageHeader(b, off)
@@ -419,10 +423,14 @@ func (l *loader) bodyOf(h *pageHeader, off int64) ([]byte, error) {
 	whole := pageHeaderBytes + int(h.body)
 	whole += -whole & (l.info.LogicalBlock - 1)
 	p := l.body[1][:whole]
-	holds, err := disk.ReadUnit(l.disk, p, off, func(p []byte) bool {
+	isWhole := func(p []byte) bool {
 		again, err := decodePageHeader(p, off)
 		return err == nil && again == *h && again.bodyHolds(p[pageHeaderBytes:pageHeaderBytes+again.body], off)
-	})
+	}
+	holds, err := disk.ReadUnit(l.disk, p, off, isWhole)
+	if err != nil && l.info.PowerSafe {
+		holds, err = disk.ReadUnit(l.disk, p, off, isWhole)
+	}
 	switch {
 	case err != nil:
 		return nil, &fault.IO{Op: "read", Offset: off, Err: err}

@@ -47,6 +47,7 @@ type page struct {
 	queued  bool   // part of the update in progress
 	image   []byte // the newest version as it lies in a slot, whole blocks
 	body    uint32 // bytes of the image that are header no more and padding not yet
+	slot    int    // the one that write goes to, or went to last
 	write   iosched.Write
 }
 
@@ -95,7 +96,8 @@ func (t *Table) PlacePointer(x ID, at uint32) {
 	t.pages[t.layout.pageOf(x)].dirty = true
 }
 
-// StateOf makes the table the Watermark of its changes: a change is persistent once it is relied on.
+// StateOf makes the table the Watermark of its changes: a change is persistent once it is relied on, and has failed once a request
+// of the device has. Whoever restarts the Store after that lets nobody ask meanwhile.
 func (t *Table) StateOf(change uint64) iosched.State {
 	switch {
 	case t.relied >= change:
@@ -224,6 +226,25 @@ func (t *Table) finish() {
 	}
 }
 
+// abandon gives up the update in progress, of which the device has failed a request: a later one records what it was to record.
+// A slot that no good flush covered counts as the oldest, and is overwritten first; with a higher version, because that of what
+// may stand there is never built again. It is called before the epoch of io ends for good: durable is what was durable in it.
+func (t *Table) abandon() {
+	if t.phase == idle {
+		return
+	}
+	for i := range t.pages {
+		p := &t.pages[i]
+		if t.inPhase(i) && !t.io.Durable(&p.write) {
+			p.held[p.slot] = 0
+		}
+		p.dirty = p.dirty || p.queued
+		p.queued = false
+	}
+	t.phase, t.second = idle, false
+	t.writing = t.relied
+}
+
 // inPhase reports whether page i is written in the present phase: the root's page alone comes last (E4).
 func (t *Table) inPhase(i int) bool {
 	return t.pages[i].queued && (i == 0) == (t.phase == writingRoot)
@@ -246,7 +267,7 @@ func (t *Table) writeSlots() {
 		}
 		p := &t.pages[i]
 		slot := p.oldest()
-		p.held[slot] = p.version
+		p.held[slot], p.slot = p.version, slot
 		off := t.layout.offset(uint32(i), slot)
 		h := pageHeader{slot: uint8(slot), page: uint32(i), pages: t.layout.pages, pageBytes: t.layout.pageBytes, stride: t.layout.stride, version: p.version}
 		h.seal(p.image[:pageHeaderBytes+p.body], off)

@@ -9,11 +9,14 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 var (
 	// ErrIO is what every device failure answers to.
 	ErrIO = errors.New("disk IO failed")
+	// ErrFull is what a lack of space answers to, that of the store and that of the device.
+	ErrFull = errors.New("disk full")
 	// ErrCorrupt is what every failed check answers to.
 	ErrCorrupt = errors.New("corrupt")
 	// ErrVersion is what records of an unknown format version answer to.
@@ -45,8 +48,10 @@ func (e *IO) Error() string {
 	return fmt.Sprintf("%s at %d: %v", e.Op, e.Offset, e.Err)
 }
 
-// Is reports whether target is ErrIO.
-func (e *IO) Is(target error) bool { return target == ErrIO }
+// Is reports whether target is ErrIO, or ErrFull if that is why the device failed.
+func (e *IO) Is(target error) bool {
+	return target == ErrIO || target == ErrFull && errors.Is(e.Err, syscall.ENOSPC)
+}
 
 // Unwrap returns the device's own error.
 func (e *IO) Unwrap() error { return e.Err }

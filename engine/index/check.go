@@ -161,7 +161,7 @@ func (t *Tree) EachPending(fn func(e *Entry) error) error {
 }
 
 // EachHeld calls fn for every entry that Options.Hold was told of and Options.Drop was not: those of the memtables, and those that
-// newer ones took the place of.
+// newer ones took the place of. fn may change locators in them, and sees to what is held then.
 func (t *Tree) EachHeld(fn func(e *Entry)) {
 	t.mem.each(fn)
 	t.imm.each(fn)

@@ -72,6 +72,23 @@ func (t *Tree) advance(s steps) error {
 	return nil
 }
 
+// Abandon ends every job with err: nothing that it was building becomes durable, and the index is as if it had not begun. If recorded,
+// the record under way will be relied on all the same, and the job that waits for it goes on.
+func (t *Tree) Abandon(err error, recorded bool) {
+	for _, s := range [...]steps{&t.flush, &t.compact, &t.move} {
+		switch s.self().phase {
+		case jobIdle:
+			continue
+		case jobSettle:
+			if recorded {
+				continue
+			}
+			t.recording = false
+		}
+		s.abort(t, err)
+	}
+}
+
 // finish waits for a job to end and returns the error of the last one.
 func (t *Tree) finish(j *job) error {
 	t.advanceAll()

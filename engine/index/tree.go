@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine/bufcache"
 	"github.com/shardproof/shardproof/engine/chunk"
@@ -52,7 +53,7 @@ type Options struct {
 	Cache      *bufcache.Cache // of index pages; nil: none
 	Probes     *probe.Set
 
-	// Await returns when dep is persistent, or why it never will be. Flush and Compact call it.
+	// Await returns when dep is persistent, or Abandon was called, or why dep will never be persistent. Flush and Compact call it.
 	Await func(dep iosched.Dependency) error
 	// Parts returns the locators of the other parts of the put whose final frame is at l. Live bytes count them.
 	Parts func(l chunk.Locator) ([]chunk.Locator, error)
@@ -274,6 +275,28 @@ func (t *Tree) Move(id chunk.ShardID, mutation uint64, from, to chunk.Locator) (
 	moved.Locator, moved.Moved = to, true
 	t.set(&moved)
 	return true, nil
+}
+
+// MoveBack undoes a Move whose copy was lost: from is the locator of the entry of that mutation again, if that is still the one at to.
+// It reports whether it was. The copy, and so the entry, is in no run, and none that holds it is under way.
+func (t *Tree) MoveBack(id chunk.ShardID, mutation uint64, from, to chunk.Locator) bool {
+	e := t.mem.Get(&id)
+	if e == nil || e.Mutation != mutation || e.Locator != to {
+		return false
+	}
+	lost := *e
+	e.Locator = from
+	held := slices.IndexFunc(t.mem.over, func(old Entry) bool { return old.Locator == from })
+	switch {
+	case held >= 0: // since it was superseded
+		t.mem.over = slices.Delete(t.mem.over, held, held+1)
+	case t.options.Hold != nil:
+		t.options.Hold(e)
+	}
+	if t.options.Drop != nil {
+		t.options.Drop(&lost)
+	}
+	return true
 }
 
 // Advance moves flush and compaction as far as persistent dependencies allow. An error ends the job it belongs to; what it

@@ -62,6 +62,7 @@ type Sched struct {
 	completions uint64 // writes that completed in this epoch
 	durable     uint64 // writes up to this place in the order are durable. durable <= completions
 	covering    uint64 // what the flush in flight will make durable
+	flushed     uint64 // flushes that succeeded, of all epochs
 	flush       disk.Request
 	flushing    bool
 
@@ -120,6 +121,21 @@ func (s *Sched) Disk() disk.Disk { return s.disk }
 
 // Err returns the failure that ended the epoch, nil if none did.
 func (s *Sched) Err() error { return s.err }
+
+// Restart begins a new epoch after the failure that ended the last one, in which nothing is appended, completed or durable yet.
+// Nothing is in flight. What had not become durable has failed for ever, whatever the device did with it: its owner writes
+// again what is still wanted.
+func (s *Sched) Restart() {
+	if s.err == nil || !s.Idle() {
+		panic(fmt.Sprintf("iosched: restart after error %v with %d writes in flight, flushing %t", s.err, s.writes, s.flushing))
+	}
+	s.epoch++
+	s.err = nil
+	s.completions, s.durable, s.covering = 0, 0, 0
+}
+
+// Flushed returns how many flushes have succeeded since New or Reset.
+func (s *Sched) Flushed() uint64 { return s.flushed }
 
 // Idle reports whether nothing is in flight. Appended writes may be waiting.
 func (s *Sched) Idle() bool { return s.writes == 0 && !s.flushing }
@@ -194,7 +210,7 @@ func (s *Sched) Reap() bool {
 // Note takes note of r, which the caller has reaped from the disk.
 func (s *Sched) Note(r *disk.Request) {
 	if r.Kind == disk.Flush {
-		s.flushed(r.Err)
+		s.noteFlush(r.Err)
 		return
 	}
 	w := s.inFlight[r.Tag-1]
@@ -213,12 +229,13 @@ func (s *Sched) Note(r *disk.Request) {
 	}
 }
 
-func (s *Sched) flushed(err error) {
+func (s *Sched) noteFlush(err error) {
 	s.flushing = false
 	switch {
 	case err != nil:
 		s.fail(&fault.IO{Op: "flush", Err: err})
 	case s.err == nil:
+		s.flushed++
 		s.durable = s.covering
 		s.settle()
 	}

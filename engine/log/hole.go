@@ -103,12 +103,13 @@ func (s *scan) passOver(from position) (bool, error) {
 	return true, nil
 }
 
-// find returns the place of a header of unit n, index -1 if there is none.
+// find returns the place of a header of unit n, index -1 if there is none. Where n is the first unit of an extent, behind one that a
+// failed request has sealed, that may lie further away than the region reaches.
 func (s *scan) find(n uint64, from position) (found position, err error) {
 	found.index = -1
 	scratch := s.buffers.Get(int(s.geo.Physical))
 	defer s.buffers.Put(scratch)
-	_, err = s.region(from, func(index int, off, size uint32) (bool, error) {
+	begins := func(index int, off, size uint32) (bool, error) {
 		for end := off + size; off < end; off += s.geo.Physical {
 			at := s.place(index, off)
 			yes, err := s.askDisk(scratch, s.geo.Base(at.Extent)+int64(off), int64(s.geo.Physical), func(_ int64, block []byte) bool {
@@ -121,7 +122,13 @@ func (s *scan) find(n uint64, from position) (found position, err error) {
 			}
 		}
 		return false, nil
-	})
+	}
+	done, err := s.region(from, begins)
+	for i := from.index + 1; !done && err == nil && i < len(s.root.Log); i++ {
+		if s.list(i).First == n {
+			done, err = begins(i, 0, s.geo.Physical)
+		}
+	}
 	return found, err
 }
 

@@ -25,7 +25,7 @@ type Log struct {
 	// head < len(table.Root.Log), off <= ExtentBytes, off is a multiple of the physical block.
 	head    int
 	off     uint32
-	trimmed int // extents that have left the list since Open: trimmed+head never goes back
+	trimmed int // extents that have left the list since Open: trimmed+head goes back with Restart only
 
 	next    uint64      // number of the next unit to open
 	durable conc.Uint64 // durable < next; read without the lock by StateOf
@@ -49,6 +49,8 @@ type unit struct {
 	dirs    uint16 // directory entries it repeats
 	dir     []byte // its own directory
 	sealed  bool
+	issued  bool        // submitted since Start or the last Restart
+	from    chunk.Place // where it lay before the last Restart; zero if that did not move it
 	write   iosched.Write
 }
 
@@ -209,17 +211,35 @@ func (l *Log) newUnit(limit int) *unit {
 
 // Seal closes the open unit, if there is one, and submits it.
 func (l *Log) Seal() {
+	if u := l.closeOpen(); u != nil {
+		l.seal(u)
+		l.submit(u)
+	}
+}
+
+// closeOpen ends the open unit, if there is one, and returns it.
+func (l *Log) closeOpen() *unit {
 	u := l.open
 	if u == nil {
-		return
+		return nil
 	}
 	l.open = nil
 	u.sealed = true
 	u.buf = append(u.buf, make([]byte, int(l.geo.RoundUp(uint32(len(u.buf))))-len(u.buf))...)
-	h := header{frames: u.frames, dirFrames: u.dirs, place: u.place, epoch: l.epoch, number: u.number, durableThrough: l.durable.Load()}
-	h.seal(u.buf)
 	l.off = u.place.Offset + uint32(len(u.buf))
 	l.lastDir = append(l.lastDir[:0], u.dir...)
+	return u
+}
+
+// seal writes the header of u, whose body is complete.
+func (l *Log) seal(u *unit) {
+	h := header{frames: u.frames, dirFrames: u.dirs, place: u.place, epoch: l.epoch, number: u.number, durableThrough: l.durable.Load()}
+	h.seal(u.buf)
+}
+
+// submit hands a sealed unit to the disk.
+func (l *Log) submit(u *unit) {
+	u.issued = true
 	l.io.Submit(&u.write, u.buf, l.geo.Base(u.place.Extent)+int64(u.place.Offset))
 }
 
@@ -235,24 +255,27 @@ func (l *Log) Advance() {
 		l.buffers.Put(u.buf)
 		l.spare = append(l.spare, u)
 	}
-	if err := l.io.Err(); err != nil {
-		l.fail(err)
-	}
 }
 
-// fail notes the first error.
-func (l *Log) fail(err error) { l.failed.CompareAndSwap(nil, &err) }
+// Fail says that no unit will become durable any more, and why: the epoch has ended and no other begins. What is in memory stays
+// readable.
+func (l *Log) Fail(err error) { l.failed.CompareAndSwap(nil, &err) }
 
 // Bytes returns the frame at loc if its unit is not durable yet, else nil: such frames are read from memory, never from the
 // disk, which may not have them. The bytes are valid until the next Advance.
 func (l *Log) Bytes(loc chunk.Locator) []byte {
 	for _, u := range l.units {
-		if u.place.Extent == loc.Extent && u.place.Generation == loc.Generation && u.place.Offset <= loc.Offset && loc.End() <= uint64(u.place.Offset)+uint64(len(u.buf)) {
+		if u.covers(u.place, loc) {
 			at := loc.Offset - u.place.Offset
 			return u.buf[at : at+loc.Length]
 		}
 	}
 	return nil
+}
+
+// covers reports whether loc lies in u if u begins at a place.
+func (u *unit) covers(at chunk.Place, loc chunk.Locator) bool {
+	return at.Extent == loc.Extent && at.Generation == loc.Generation && at.Offset <= loc.Offset && loc.End() <= uint64(at.Offset)+uint64(len(u.buf))
 }
 
 // Position returns where the next unit begins. No unit is open.

@@ -111,6 +111,11 @@ func TestNothingBeyondTheDurablePrefixIsPersistentAfterAFailure(t *testing.T) {
 	w.settle()
 	f.broken = false
 	_, third := w.put(3, 0)
+	w.settle()
+	for _, n := range []uint64{second, third} {
+		require.Equal(t, iosched.Pending, w.log.StateOf(n), "a restart may come")
+	}
+	w.log.Fail(w.sched.Err())
 	for range 3 {
 		w.settle()
 		require.Equal(t, iosched.Persistent, w.log.StateOf(first))

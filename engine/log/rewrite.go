@@ -27,7 +27,7 @@ func (t *Tail) Rewrite(d disk.Disk, b *disk.Buffers, io *iosched.Sched, g *exten
 		u := b.Get(int(p.length))
 		defer b.Put(u)
 		off := g.Base(p.place.Extent) + int64(p.place.Offset)
-		if err := d.Read(u, off); err != nil {
+		if err := disk.Read(d, u, off); err != nil {
 			return &fault.IO{Op: "read", Offset: off, Err: err}
 		}
 		if h, ok := decodeHeader(u, p.place, g); !ok || !h.bodyHolds(u) {

@@ -30,11 +30,7 @@ func readError(off int64, err error) error { return &fault.IO{Op: "read", Offset
 // readAt fills p from a place.
 func (s *scan) readAt(p []byte, at chunk.Place) error {
 	off := s.geo.Base(at.Extent) + int64(at.Offset)
-	err := s.disk.Read(p, off)
-	if err != nil {
-		err = s.disk.Read(p, off)
-	}
-	if err != nil {
+	if err := disk.Read(s.disk, p, off); err != nil {
 		return readError(off, err)
 	}
 	return nil
