@@ -89,3 +89,36 @@ func TestStoreAnswersAsAMapDoes(t *testing.T) {
 		check(t, s)
 	}
 }
+
+// readCounter counts the reads of a disk.
+type readCounter struct {
+	*disk.Memory
+	reads int
+}
+
+func (d *readCounter) Read(p []byte, off int64) error {
+	d.reads++
+	return d.Memory.Read(p, off)
+}
+
+func TestAColdGetIsOneReadOfTheDevice(t *testing.T) {
+	d := &readCounter{Memory: newDisk(16)}
+	require.NoError(t, engine.Format(d, small))
+	s := open(t, d)
+	data := bytes.Repeat([]byte{7}, 700) // six pages of 128 bytes
+	for i := range byte(3) {
+		_, err := s.Put(engine.ShardID{i}, data)
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Close())
+	s = open(t, d)
+	_, err := s.Get(engine.ShardID{0}) // and with it the page of the index
+	require.NoError(t, err)
+	for i := byte(1); i < 3; i++ {
+		before := d.reads
+		got, err := s.Get(engine.ShardID{i})
+		require.NoError(t, err)
+		require.Equal(t, data, got)
+		require.Equal(t, 1, d.reads-before)
+	}
+}
