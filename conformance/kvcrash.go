@@ -28,7 +28,9 @@ type crashing struct {
 	opened        bool         // what again was to interrupt came to its end
 	deep          bool         // what the second open asks about is followed too
 	coarse        bool         // only the state in which a sequence goes on is looked at
+	course        int          // which of the courses is taken
 	how           int          // in which of the ways below the state under exploration ends
+	lost          uint64       // what is lost then of what is undecided
 }
 
 // dump is all that a store holds.
@@ -218,10 +220,9 @@ func (x *KV) explore(op *Op, at int, d *crashsim.Disk) bool {
 	if x.crashed.visit == nil {
 		x.crashed.visit = x.leaf
 	}
+	x.crashed.course = 0
 	if op.Off != 0 {
-		_, ok := d.Try(op.Choice, x.crashed.visit)
-		x.disk.Forget()
-		return ok
+		return x.tryOne(op.Choice, d)
 	}
 	writes, _ := d.Undecided()
 	s.Explored++
@@ -248,10 +249,19 @@ func (x *KV) explore(op *Op, at int, d *crashsim.Disk) bool {
 	return !found.Found
 }
 
-// chance returns a number for what is drawn at the operation under way.
-func (x *KV) chance() uint64 {
-	return mix64(uint64(x.seq.Config.Get(OptSeed))<<32 ^ uint64(x.at))
+// tryOne looks at one state that the crash can have left: first the way it goes on in when it is one of many, then all others, so that a
+// sequence that is reduced to that state does not depend on chance.
+func (x *KV) tryOne(lost uint64, d *crashsim.Disk) bool {
+	ok := true
+	for x.crashed.course = 0; ok && x.crashed.course < courses; x.crashed.course++ {
+		_, ok = d.Try(lost, x.crashed.visit)
+		x.disk.Forget()
+	}
+	return ok
 }
+
+// chance returns a number for what is drawn. It does not depend on the operations before, so that reducing keeps it.
+func (x *KV) chance() uint64 { return mix64(uint64(x.seq.Config.Get(OptSeed)) << 32) }
 
 // leaf is one state: it is opened, read, and goes on.
 func (x *KV) leaf(again bool) (digest uint64, ok bool) {
@@ -269,7 +279,7 @@ func (x *KV) leaf(again bool) (digest uint64, ok bool) {
 	digest = x.crashed.before.digest()
 	x.trace.Word(digest)
 	if !again {
-		x.crashed.how = ends[mix64(x.chance()^x.crashDisk().Answers())%uint64(len(ends))]
+		x.chooseCourse()
 	}
 	return digest, x.goOn(t)
 }
@@ -337,16 +347,32 @@ const (
 	endKilled
 	endCutAll  // the power fails, and all is lost that may be
 	endCutSome // the power fails, and some of it is lost
+	endCount   = iota
 )
 
 // ends are the ways by how often they are taken: a clean end takes as long as all the rest.
 var ends = [...]int{endCleanly, endKilled, endKilled, endKilled, endCutAll, endCutAll, endCutSome, endCutSome}
 
+// courses is how many ways of going on chooseCourse knows: one by chance, then every end with all that is undecided kept, lost, and some
+// of it.
+const courses = 1 + 3*endCount
+
+// chooseCourse chooses the end of a state, and what is lost of what is still undecided then.
+func (x *KV) chooseCourse() {
+	c := &x.crashed
+	if n := c.course - 1; n >= 0 {
+		c.how, c.lost = n%endCount, [...]uint64{0, ^uint64(0), x.chance()}[n/endCount]
+		return
+	}
+	c.lost = mix64(x.chance() ^ x.crashDisk().Answers())
+	c.how = ends[c.lost%uint64(len(ends))]
+}
+
 // goOn puts a shard where the log was torn, ends the store in one of some ways, and opens it again: what was there is there. What is
 // still undecided by then goes one of its ways, drawn by chance; all of them if x is to look deep.
 func (x *KV) goOn(t Target) bool {
 	if !x.crashed.deep {
-		x.crashDisk().GoOn(mix64(x.chance() ^ x.crashDisk().Answers()))
+		x.crashDisk().GoOn(x.crashed.lost)
 	}
 	x.look(t)
 	id, put := x.seq.ShardID(NoKey-1), false
@@ -382,7 +408,7 @@ func (x *KV) goOn(t Target) bool {
 func (x *KV) end(t Target, how int) bool {
 	d, lost := x.crashDisk(), ^uint64(0)
 	if how == endCutSome {
-		lost = x.chance()
+		lost = x.crashed.lost
 	}
 	switch how {
 	case endCleanly:
