@@ -75,7 +75,7 @@ var options = [optionCount]OptionInfo{
 	OptFanout:     {"fanout", 4, 2, 8, []uint32{4, 2, 3, 8}, "growth from one level of the index to the next", true, 2, ofIndex},
 	OptTrigger:    {"trigger", 2, 1, 4, []uint32{2, 1, 3, 4}, "runs of the first level that start a compaction", true, 2, ofIndex},
 	OptFilterBits: {"filterbits", 10, 0, 16, []uint32{10, 0, 1, 4, 16}, "bits a key of the filters", true, 2, ofIndex},
-	OptDevice:     {"device", 0, 0, uint32(len(crashsim.DeviceNames)) - 1, []uint32{0, 1, 2, 3, 4}, "what a power cut does: 0 any block of a write, 1 no cache, 2 physical blocks are whole, 3 one may be unreadable, 4 short writes are whole", false, 4, inCrash},
+	OptDevice:     {"device", 0, 0, uint32(len(crashsim.DeviceNames)) - 1, []uint32{0, 1, 2, 4, 3, 1, 2, 4}, "what a power cut does: 0 any block of a write, 1 no cache, 2 physical blocks are whole, 3 one may be unreadable, 4 short writes are whole", false, 4, inCrash},
 	OptPartSize:   {"partsize", 0, 0, 65536, []uint32{0, 8, 16, 32}, "blocks of the largest part; 0: as large as fits", true, 2, inKV},
 }
 
