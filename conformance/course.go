@@ -42,6 +42,7 @@ type course struct {
 
 	blank   *Description // of what was just formatted; nil but in Explain
 	record  func()       // called after each operation; nil but in Explain
+	honest  bool         // the disk is broken: a typed error is an answer too
 	spoiled bool         // open makes the component lie
 }
 
@@ -64,6 +65,13 @@ type component interface {
 	inside() any
 	// settle tells the model what the target reports as persistent.
 	settle()
+}
+
+// healer is a component whose disk may be broken: heal makes it whole. stuck reports whether err, of a close, is one that faults before
+// may have brought about; the component is then as after a crash.
+type healer interface {
+	heal()
+	stuck(err error) bool
 }
 
 // stateInterval is the number of operations between two comparisons of the whole state. A comparison reads every live byte, so
@@ -201,6 +209,9 @@ func (x *course) step(op *Op) {
 
 // finish is what every sequence ends with.
 func (x *course) finish() {
+	if h, ok := x.component.(healer); ok {
+		h.heal()
+	}
 	_ = x.keep(x.component.equal()) &&
 		x.audit() &&
 		x.reboot() &&
@@ -220,6 +231,9 @@ func (x *course) compare() {
 		return
 	}
 	property, claim := PropertyEqual, "every answer equals the model's"
+	if x.honest {
+		property, claim = PropertyHonest, "on a broken disk every answer is right, or a typed error"
+	}
 	switch {
 	case field == "state" && x.op.Kind != KindPoll:
 		property, claim = PropertyProgress, "what was waited for is persistent, and all before it"

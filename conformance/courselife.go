@@ -51,7 +51,11 @@ func (x *course) reboot() bool { return x.shutdown() && x.open() }
 
 // shutdown closes the component cleanly and asks every dependency.
 func (x *course) shutdown() bool {
-	if !x.keep(lifeFailure("close", "a store can be closed", x.component.close())) {
+	err := x.component.close()
+	if h, ok := x.component.(healer); ok && h.stuck(err) {
+		return true
+	}
+	if !x.keep(lifeFailure("close", "a store can be closed", err)) {
 		return false
 	}
 	x.component.settle()

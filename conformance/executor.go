@@ -55,6 +55,7 @@ type Stats struct {
 	Idle       [kindCount]uint64 // those without effect
 	Cells      Cells
 	Crash      CrashStats
+	Fault      FaultStats
 	Requests   uint64 // reads, writes and flushes the device saw
 	Bytes      uint64 // written to the device
 }

@@ -41,6 +41,9 @@ func (r *run) report(ctx context.Context, canary *CanaryReport, failures []Failu
 	if c := t.stats.Crash; rep.Crash != nil {
 		rep.Crashes, rep.CrashStates = &c.Crashes, &c.States
 	}
+	if f := t.stats.Fault; f.Ordered > 0 {
+		rep.Faults, rep.FaultLedger = &f.Ordered, f.ledger()
+	}
 	audit := t.audit
 	rep.DeterminismAudit = &audit
 	j := judgement{verdict: Held, reasons: []string{}}

@@ -4,10 +4,10 @@ import "slices"
 
 // Opset is the version of the operation alphabet. It goes up when kinds, arguments, options or words are added; what an older
 // file means never changes. A sequence file names the first version that has all it uses.
-const Opset = 4
+const Opset = 5
 
 // Suites are the names a sequence may be run under; each has one Executor.
-var Suites = []string{"kv", "extent", "chunk", "index", "crash"}
+var Suites = []string{"kv", "extent", "chunk", "index", "crash", "fault"}
 
 // wholeStore reports whether the sequences of suite drive a whole store, with its log.
 func wholeStore(suite string) bool { return slices.Contains(inKV, suite) }

@@ -59,7 +59,8 @@ func TestKindNumbersAreStable(t *testing.T) {
 		"putchunk", "getchunk", "stale", "forget",
 		"insert", "remove", "lookup", "scan", "move",
 		"format", "load", "erase", "rewrite",
-		"crash", "kill"}
+		"crash", "kill",
+		"fault", "heal"}
 	for k, name := range stable {
 		require.Equal(t, name, Kind(k).String())
 	}
@@ -73,6 +74,8 @@ func TestWordsAreStable(t *testing.T) {
 	require.Equal(t, []string{"nothing", "next", "sync", "flush", "compact", "reclaim", "superblock", "close"}, InterruptNames)
 	require.Equal(t, []string{"sectors", "through", "untorn", "unsafe", "atomic"}, crashsim.DeviceNames)
 	require.Equal(t, []string{"magic", "frames", "locators"}, FillNames)
+	require.Equal(t, []string{"read", "write", "flush", "space", "strayread", "gone", "readonly",
+		"unreadable", "flip", "zero", "garbage", "swap", "lost", "astray", "stale"}, FaultNames)
 	require.Len(t, meaning, len(FillNames))
 }
 

@@ -2,11 +2,13 @@ package conformance
 
 // Where a kind may stand.
 var (
-	inKV     = []string{"kv", "crash"} // a whole store
+	inKV     = []string{"kv", "crash", "fault"} // a whole store
+	onWhole  = []string{"kv", "crash"}          // one whose disk works: an operation of many steps is not judged on another
 	inExtent = []string{"extent"}
 	inChunk  = []string{"chunk"}
 	inIndex  = []string{"index"}
 	inCrash  = []string{"crash"}
+	inFault  = []string{"fault"}
 	inAll    = Suites
 )
 
@@ -31,6 +33,11 @@ var (
 	argKeep     = Arg{Field: FieldChoice, Role: RoleTrail, Name: "keep", Max: 1<<64 - 1}
 	argOnly     = Arg{Field: FieldOff, Role: RoleFlag, Name: "only", Max: 1, Least: true} // a single state is simpler than all: sooner run, and sooner read
 	argAgain    = Arg{Field: FieldFill, Role: RoleCount, Name: "again", Max: countMax, Draw: 5, Rare: true}
+	argDo       = Arg{Field: FieldWhich, Role: RoleWord, Name: "do", Max: uint64(len(FaultNames)) - 1, Draw: lastDrawn, Words: FaultNames}
+	argNth      = Arg{Field: FieldLen, Role: RoleCount, Name: "nth", Max: countMax, Draw: 7}
+	argTimes    = Arg{Field: FieldFill, Role: RoleCount, Name: "times", Max: countMax, Draw: 3}
+	argBlock    = Arg{Field: FieldOff, Role: RoleCount, Name: "block", Max: countMax, Draw: 255}
+	argHard     = Arg{Field: FieldChoice, Role: RoleCount, Name: "how", Max: countMax, Draw: 255}
 	afterAppend = Arg{Field: FieldChoice, Role: RoleAfterPick, Name: "dep", Max: pickMax, Draw: 15}
 )
 
@@ -58,7 +65,7 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey},
 		Doc:   "Read a shard: its bytes, or not found."},
-	KindPoll: {Name: "poll", Suites: []string{"kv", "crash", "extent"}, Since: 1, Group: GroupRead, Rank: 18,
+	KindPoll: {Name: "poll", Suites: append(inKV[:3:3], "extent"), Since: 1, Group: GroupRead, Rank: 18,
 		Needs: NeedMutation,
 		Args:  []Arg{argDep},
 		Doc:   "Ask whether the dependency of a mutation is persistent; 0 is the newest. Nothing if there was none."},
@@ -73,7 +80,7 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey}, Simpler: []Kind{KindPut},
 		Doc: "Remove a shard."},
-	KindPump: {Name: "pump", Suites: []string{"kv", "crash", "extent", "chunk"}, Since: 1, Group: GroupPersist, Rank: 50,
+	KindPump: {Name: "pump", Suites: append(inKV[:3:3], "extent", "chunk"), Since: 1, Group: GroupPersist, Rank: 50,
 		Needs: NeedUnsynced,
 		Args:  []Arg{{Field: FieldLen, Role: RoleCount, Name: "n", Default: 1, Max: countMax, Draw: 4}},
 		Doc:   "Let up to n requests of the disk complete."},
@@ -81,11 +88,11 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedUnsynced,
 		Args:  []Arg{argDep}, Simpler: []Kind{KindPump},
 		Doc: "Wait until a mutation is persistent; 0 is the newest. Nothing if there was none."},
-	KindSync: {Name: "sync", Suites: []string{"kv", "crash", "extent", "chunk"}, Since: 1, Group: GroupPersist, Rank: 52,
+	KindSync: {Name: "sync", Suites: append(inKV[:3:3], "extent", "chunk"), Since: 1, Group: GroupPersist, Rank: 52,
 		Needs: NeedUnsynced, Settles: needsOf(NeedUnsynced),
 		Simpler: []Kind{KindWait},
 		Doc:     "Wait until every mutation is persistent."},
-	KindFlush: {Name: "flush", Suites: []string{"kv", "crash", "index"}, Since: 1, Group: GroupMaintain, Rank: 54,
+	KindFlush: {Name: "flush", Suites: append(inKV[:3:3], "index"), Since: 1, Group: GroupMaintain, Rank: 54,
 		Needs: NeedUnflushed, Settles: needsOf(NeedUnsynced, NeedUnflushed),
 		Args: []Arg{argStart}, Simpler: []Kind{KindSync},
 		Doc: "Write the memtable into a sorted run; start=1 begins that and leaves the rest to what comes after."},
@@ -105,16 +112,16 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey, argOff, argRange}, Simpler: []Kind{KindGet},
 		Doc: "Read len bytes of a shard from off on: fewer where it ends before."},
-	KindCompact: {Name: "compact", Suites: []string{"kv", "crash", "index"}, Since: 2, Group: GroupMaintain, Rank: 55,
+	KindCompact: {Name: "compact", Suites: append(inKV[:3:3], "index"), Since: 2, Group: GroupMaintain, Rank: 55,
 		Needs: NeedRuns, Settles: needsOf(NeedRuns),
 		Args: []Arg{argStart}, Simpler: []Kind{KindFlush},
 		Doc: "Take one step of merging runs; start=1 begins it and leaves the rest to what comes after."},
-	KindReclaim: {Name: "reclaim", Suites: []string{"kv", "crash", "chunk"}, Since: 2, Group: GroupMaintain, Rank: 56,
+	KindReclaim: {Name: "reclaim", Suites: append(inKV[:3:3], "chunk"), Since: 2, Group: GroupMaintain, Rank: 56,
 		Needs: NeedGarbage, Settles: needsOf(NeedGarbage),
 		Args:    []Arg{{Field: FieldChoice, Role: RoleExtent, Name: "extent", Max: pickMax, Draw: 23, Suites: inChunk}, argStart},
 		Simpler: []Kind{KindSync, KindFlush},
 		Doc:     "Move what lives out of an extent and free it: out of the best one, or out of that extent of those in use."},
-	KindSuperblock: {Name: "superblock", Suites: []string{"kv", "crash", "extent"}, Since: 2, Group: GroupPersist, Rank: 53,
+	KindSuperblock: {Name: "superblock", Suites: append(inKV[:3:3], "extent"), Since: 2, Group: GroupPersist, Rank: 53,
 		Needs: NeedMutation, Simpler: []Kind{KindSync},
 		Doc: "Write the table of extents."},
 	KindScrub: {Name: "scrub", Suites: inKV, Since: 2, Group: GroupMaintain, Rank: 61,
@@ -124,10 +131,10 @@ var kinds = [kindCount]KindInfo{
 	KindStat: {Name: "stat", Suites: inKV, Since: 2, Group: GroupRead, Rank: 21,
 		Needs: NeedMutation,
 		Doc:   "Ask for the figures of space."},
-	KindFill: {Name: "fill", Suites: inKV, Since: 2, Group: GroupMutate, Rank: 80,
+	KindFill: {Name: "fill", Suites: onWhole, Since: 2, Group: GroupMutate, Rank: 80,
 		Args: []Arg{argLen}, Simpler: []Kind{KindPut},
 		Doc: "Put shards of that size under fresh names until there is no space or there are 200."},
-	KindDrain: {Name: "drain", Suites: inKV, Since: 2, Group: GroupMaintain, Rank: 81,
+	KindDrain: {Name: "drain", Suites: onWhole, Since: 2, Group: GroupMaintain, Rank: 81,
 		Needs: NeedMutation, Settles: needsOf(NeedUnsynced, NeedUnflushed, NeedGarbage, NeedRuns),
 		Simpler: []Kind{KindFlush, KindCompact, KindReclaim},
 		Doc:     "Delete every shard, then flush, compact and reclaim until nothing changes."},
@@ -191,7 +198,7 @@ var kinds = [kindCount]KindInfo{
 		Args:  []Arg{argKey}, Simpler: []Kind{KindLookup},
 		Doc: "Give the entry of a shard another place, if it is still the one that was looked up."},
 
-	KindFormat: {Name: "format", Suites: inKV, Since: 3, Group: GroupReboot, Rank: 82,
+	KindFormat: {Name: "format", Suites: onWhole, Since: 3, Group: GroupReboot, Rank: 82,
 		Needs: NeedReopen, Settles: needsOf(NeedMutation, NeedUnsynced, NeedUnflushed, NeedUnchecked, NeedReopen, NeedGarbage, NeedRuns),
 		Simpler: []Kind{KindReboot},
 		Doc:     "Close cleanly and make a new, empty store on the disk, which still holds what the old one wrote."},
@@ -215,4 +222,11 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedMutation, Settles: needsOf(NeedUnsynced, NeedReopen),
 		Args: []Arg{argIn, argAt, argAgain}, Simpler: []Kind{KindReboot, KindSync, KindFlush},
 		Doc: "Let the process die once at requests of that step have completed, with all it gave the disk in the cache, and open again. again: cut the power when one request less of that has completed, and look at all that this can leave."},
+
+	KindFault: {Name: "fault", Suites: inFault, Since: 5, Group: GroupRead, Rank: 70,
+		Args: []Arg{argDo, argNth, argTimes, argBlock, argHard},
+		Doc:  "Let the disk break in that way: at a request to come, the one behind nth others that match, and as often again as times says; or at once, in a block that was written, counted from the first, modulo how many there are."},
+	KindHeal: {Name: "heal", Suites: inFault, Since: 5, Group: GroupReboot, Rank: 71,
+		Simpler: []Kind{KindReboot},
+		Doc:     "Let the disk be whole again, with all that was on it; the store goes on, or is opened again if it has given up."},
 }

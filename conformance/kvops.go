@@ -21,6 +21,8 @@ func (x *KV) apply(op *Op) {
 	} else {
 		x.plainly(op)
 	}
+	x.noteFaults()
+	x.pardoned(x.got.err)
 	x.look(x.target)
 }
 
@@ -48,7 +50,15 @@ func (x *KV) plainly(op *Op) {
 	case KindCheck:
 		x.course.audit()
 	case KindReboot:
-		x.reboot()
+		if x.broken.now {
+			x.rebootBroken()
+		} else {
+			x.reboot()
+		}
+	case KindFault:
+		x.breakDisk(op)
+	case KindHeal:
+		x.heal()
 	case KindFormat:
 		x.reformat()
 	case KindLoad, KindErase:
@@ -138,7 +148,7 @@ func (x *KV) put(op *Op) {
 		})
 	}
 	invert(x.lent)
-	if len(x.value) <= x.model.Limit && x.full(err, len(x.value)) {
+	if x.pardoned(err) || len(x.value) <= x.model.Limit && x.full(err, len(x.value)) {
 		return
 	}
 	old := x.sizeOf(id)
@@ -177,7 +187,7 @@ func invert(p []byte) {
 func (x *KV) delete(op *Op) {
 	id := x.seq.ShardID(op.Key)
 	dep, err := x.target.Delete(id)
-	if x.refused(err) {
+	if x.pardoned(err) || x.refused(err) {
 		return
 	}
 	i, found := x.model.Now().Find(id)
@@ -232,6 +242,12 @@ func (x *KV) poll(op *Op) {
 	x.got.joint = x.deps[i].And(x.deps[newest]).State()
 	x.settle()
 	x.want.state, x.want.joint = x.stateOf(i), x.stateOf(newest)
+	if x.failedState(x.got.state) {
+		x.want.state = x.got.state
+	}
+	if x.failedState(x.got.joint) {
+		x.want.joint = x.got.joint
+	}
 }
 
 func (x *KV) wait(op *Op) {
@@ -279,7 +295,7 @@ func (x *KV) flushed(err error) {
 		return
 	}
 	x.dirty, x.superDirty = false, true
-	x.keep(CheckSpace(x.target, &x.model))
+	x.keep(x.space(x.target))
 }
 
 func (x *KV) pump(op *Op) {

@@ -67,7 +67,7 @@ func (x *KV) compact(op *Op) {
 // recorded looks at what is recorded after a step, where it is known what that should be.
 func (x *KV) recorded() {
 	if !x.dirty && x.failure == nil && x.got.err == nil {
-		x.keep(CheckSpace(x.target, &x.model))
+		x.keep(x.space(x.target))
 	}
 }
 
@@ -82,7 +82,7 @@ func (x *KV) reclaim(op *Op) {
 	more, err := x.target.Reclaim(context.Background())
 	x.stepped(more, err)
 	x.recorded()
-	if x.effect && x.failure == nil {
+	if x.noteFaults(); x.effect && x.failure == nil && !x.broken.inexact {
 		x.keep(CheckReleased(x.target, before))
 	}
 }
@@ -114,7 +114,7 @@ func (x *KV) superblock() {
 // scrub lets the store read all it has: nothing is damaged.
 func (x *KV) scrub() {
 	if f := CheckScrub(x.target, x.disk, &x.scratch); f == nil || f.Field != "error" || !x.lacking(x.scratch.refusal) {
-		x.keep(f)
+		x.keep(x.forgive(f))
 	}
 }
 
@@ -123,7 +123,7 @@ func (x *KV) stat() {
 	s := x.target.Space()
 	x.got.space, x.want.space = s, s
 	x.effect = s.LiveBytes >= 0
-	_ = x.keep(CheckPlausible(s)) && (x.dirty || x.keep(CheckSpace(x.target, &x.model)))
+	_ = x.keep(CheckPlausible(s)) && (x.dirty || x.keep(x.space(x.target)))
 }
 
 // fillsMax bounds what one fill puts: enough to fill the disks that are drawn.
@@ -203,7 +203,7 @@ func (x *KV) drain() {
 	x.got, x.want = answer{count: count}, answer{count: count}
 	x.effect = count > 0
 	x.settle()
-	_ = x.keep(CheckSpace(x.target, &x.model)) && x.keep(checkDrained(x.target, x.blankSpace))
+	_ = x.keep(x.space(x.target)) && x.keep(checkDrained(x.target, x.blankSpace))
 }
 
 // tidyUp flushes, compacts and reclaims until the store says that there is nothing left to do.

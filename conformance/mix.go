@@ -8,8 +8,9 @@ type MixShare struct {
 	Share   int // relative to the others
 }
 
-// MixShares are the shares of the stock profiles: half of all sequences drive the whole store, a quarter of these through crashes.
-var MixShares = []MixShare{{"kv", 3}, {"crash", 1}, {"chunk", 2}, {"extent", 1}, {"index", 1}}
+// MixShares are the shares of the stock profiles: half of all sequences drive the whole store, a quarter of these through crashes and a quarter on
+// disks that break.
+var MixShares = []MixShare{{"kv", 2}, {"crash", 1}, {"fault", 1}, {"chunk", 2}, {"extent", 1}, {"index", 1}}
 
 // mixParts is the sum of the shares.
 const mixParts = 8

@@ -55,6 +55,9 @@ const (
 
 	KindCrash // crash in=W at=N keep=BITS: the power fails, in the middle of that
 	KindKill  // kill in=W at=N: the process dies, and the disk's cache stays
+
+	KindFault // fault do=W nth=N times=N block=N how=N: the disk breaks
+	KindHeal  // heal: it is whole again
 	kindCount
 )
 

@@ -44,5 +44,5 @@ func TestTheMixOwesWhatItsProfilesDo(t *testing.T) {
 			require.GreaterOrEqual(t, seen[p.Name], p.DueAfter, p.Name)
 		}
 	}
-	require.EqualValues(t, 2666, seen["extent released"], "kv is three eighths of the mix")
+	require.EqualValues(t, 4000, seen["extent released"], "kv is a quarter of the mix")
 }

@@ -3,7 +3,7 @@ package conformance
 import "slices"
 
 // Profiles are the stock profiles, one a suite. The profile named all is a mix of them; see Mix.
-var Profiles = []*Profile{kvProfile(), extentProfile(), chunkProfile(), indexProfile(), crashProfile()}
+var Profiles = []*Profile{kvProfile(), extentProfile(), chunkProfile(), indexProfile(), crashProfile(), faultProfile()}
 
 // ProfileNamed returns the stock profile of that name, or nil.
 func ProfileNamed(name string) *Profile {
@@ -216,5 +216,24 @@ func crashProfile() *Profile {
 		lessWaiting(w)
 		w[KindCrash], w[KindKill] = 1, 1
 	}
+	return p
+}
+
+// faultProfile drives a whole store on a disk that breaks and is healed, again and again.
+func faultProfile() *Profile {
+	p := kvProfile()
+	p.Name, p.Suite = "fault", "fault"
+	p.Length = Lengths{Short: 40, ShortMax: 20, Base: 20, Tail: 28, Max: 200}
+	p.Spaces = []KeySpace{{20, 1, 1}, {72, 2, 4}, {84, 5, 10}, {80, 11, 32}}
+	p.Full = 0
+	breaking := func(w *Weights) {
+		w[KindFault], w[KindHeal] = 12, 4
+		w[KindFill], w[KindDrain], w[KindFormat] = 0, 0, 0
+	}
+	breaking(&p.Weights)
+	for i := range p.Phases {
+		breaking(&p.Phases[i].Weights)
+	}
+	p.Kept = append(p.Kept[:2:2], KindFault)
 	return p
 }

@@ -18,6 +18,8 @@ const (
 	PropertyAudit       = "AUDIT"
 	PropertyDeterminism = "DET"
 	PropertySpace       = "SPACE"
+	PropertyHonest      = "HONEST"
+	PropertyHeal        = "HEAL"
 )
 
 // Scratch holds the buffers of the properties, so that checking again allocates nothing. The zero Scratch is ready; it must not

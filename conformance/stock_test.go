@@ -9,6 +9,7 @@ import (
 // modelExecutors drive a second model in the place of each component.
 var modelExecutors = map[string]func() Executor{
 	"kv":     func() Executor { return NewKV(NewModelFactory(), nil) },
+	"fault":  func() Executor { return NewKV(NewModelFactory(), nil) }, // without a disk that could break
 	"crash":  func() Executor { return NewKV(NewModelFactory(), nil) }, // without a disk that could lose power
 	"extent": func() Executor { return NewExtent(NewModelExtentFactory(), nil) },
 	"chunk":  func() Executor { return NewChunk(NewModelChunkFactory(), nil) },
@@ -38,7 +39,7 @@ func TestStockProfilesAreHonestOnTheModels(t *testing.T) {
 					t.Logf("  %-10s without effect %.3f of %.3f", Kind(k), ratio(n, stats.Operations), ratio(stats.Kinds[k], stats.Operations))
 				}
 			}
-			if p.Suite == "crash" {
+			if p.Suite == "crash" || p.Suite == "fault" {
 				require.GreaterOrEqual(t, h.MeanOperations, 40.0)
 			} else {
 				require.GreaterOrEqual(t, h.MeanOperations, 60.0)

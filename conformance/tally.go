@@ -216,6 +216,7 @@ func (s *Stats) Add(o *Stats) {
 	}
 	s.Cells.add(&o.Cells)
 	s.Crash.add(&o.Crash)
+	s.Fault.add(&o.Fault)
 	s.Requests += o.Requests
 	s.Bytes += o.Bytes
 }

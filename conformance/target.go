@@ -6,6 +6,7 @@ import (
 	"github.com/shardproof/shardproof/crashsim"
 	"github.com/shardproof/shardproof/engine"
 	"github.com/shardproof/shardproof/engine/disk"
+	"github.com/shardproof/shardproof/faultinject"
 )
 
 // Target is what a key-value store shows to the checks: the least through which any store can take the engine's place. The calls
@@ -116,6 +117,24 @@ func lyingDisks(lie crashsim.Lie) DiskSource {
 			d = crashsim.New(config)
 		} else {
 			d.Reset(config)
+		}
+		return d, nil
+	}
+}
+
+// FaultDisks returns a source of disks that can break; it is one disk, cleared for every sequence.
+func FaultDisks() DiskSource {
+	memory := MemoryDisks()
+	var d *faultinject.Disk
+	return func(c *Config) (disk.Disk, error) {
+		m, err := memory(c)
+		if err != nil {
+			return nil, err
+		}
+		if d == nil {
+			d = faultinject.New(m)
+		} else {
+			d.Reset(m)
 		}
 		return d, nil
 	}

@@ -1,7 +1,9 @@
 package conformance
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/shardproof/shardproof/engine"
 	"github.com/shardproof/shardproof/engine/disk"
@@ -110,9 +112,14 @@ func (f *engineFactory) AppendSlots(dst []Slot, d disk.Disk) []Slot {
 	if err != nil {
 		return dst
 	}
-	size := info.Slots[1].Offset - info.Slots[0].Offset
+	from := len(dst)
 	for _, s := range info.Slots {
-		dst = append(dst, Slot{s.Offset, size, int(s.Page)})
+		dst = append(dst, Slot{s.Offset, 0, int(s.Page)})
+	}
+	slots := dst[from:]
+	slices.SortFunc(slots, func(a, b Slot) int { return cmp.Compare(a.Off, b.Off) })
+	for i := range slots {
+		slots[i].Size = slots[1].Off // they lie side by side
 	}
 	return dst
 }

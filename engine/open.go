@@ -287,7 +287,7 @@ func (s *Store) shutdown() error {
 	if s.broken != nil {
 		return s.broken
 	}
-	if err := s.tree.FinishCompact(); err != nil && !noSpace(err) {
+	if err := s.bygone(s.tree.FinishCompact()); err != nil && !noSpace(err) {
 		return err
 	}
 	if err := s.flush(); err != nil {

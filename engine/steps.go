@@ -76,7 +76,7 @@ func (s *Store) flush() error { return s.flushAll(false) }
 
 // flushAll is flush; with force it leaves one run.
 func (s *Store) flushAll(force bool) error {
-	if err := s.finishFlush(); err != nil {
+	if err := s.bygone(s.finishFlush()); err != nil {
 		return err
 	}
 	if err := s.limitRuns(); err != nil {
@@ -122,16 +122,25 @@ func (s *Store) begin(ctx context.Context) error {
 
 // finishSteps ends what is under way.
 func (s *Store) finishSteps() error {
-	if err := s.finishFlush(); err != nil {
+	if err := s.bygone(s.finishFlush()); err != nil {
 		return err
 	}
-	return s.tree.FinishCompact()
+	return s.bygone(s.tree.FinishCompact())
+}
+
+// bygone returns err, why a step failed that was begun before, unless it is that something could not be read: that may have passed, and
+// what the step was to do the caller does anew.
+func (s *Store) bygone(err error) error {
+	if s.broken == nil && (errors.Is(err, ErrIO) || errors.Is(err, ErrCorrupt)) {
+		return nil
+	}
+	return err
 }
 
 // limitRuns compacts before level 0 has so many runs that reads suffer, and ends a compaction under way. With background work
 // off nobody else does. If there is no space to compact, the flush goes on without.
 func (s *Store) limitRuns() error {
-	err := s.tree.FinishCompact()
+	err := s.bygone(s.tree.FinishCompact())
 	for more := true; more && err == nil && s.manyRuns(); {
 		more, err = s.compactOne(true)
 	}

@@ -3,6 +3,7 @@ package faultinject_test
 import (
 	"bytes"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -222,6 +223,56 @@ func TestAskPassesOnWhatTheDiskBelowCannotRead(t *testing.T) {
 	}
 	require.ErrorIs(t, d.Read(make([]byte, 64), 128), crashsim.ErrUnreadable)
 	require.Same(t, below, d.Below())
+}
+
+// A question that every version of a block answers alike stays one that decides nothing, also through flipped bits.
+func TestAskThroughFlippedBitsDecidesNoMoreThanItMust(t *testing.T) {
+	below := crashsim.New(storyDisk())
+	d := faultinject.New(below)
+	require.NoError(t, disk.Do(d, write(0, "a", false)))
+	below.PowerOff()
+	below.PowerOn(0)
+	d.Damage(mustParse(t, "flip arg=512"), 0, 64)
+	for _, c := range []struct {
+		first byte
+		left  int // blocks undecided
+	}{{'b', 1}, {'a' ^ 0xff, 0}} {
+		yes, err := d.Ask(0, 128, func(_ int64, p []byte) bool { return p[0] == c.first })
+		require.NoError(t, err)
+		require.Equal(t, c.left == 0, yes)
+		_, blocks := below.Undecided()
+		require.Equal(t, c.left, blocks)
+	}
+}
+
+// J6.
+func TestAsManyBitsAreFlippedAsTheRuleSays(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range []struct {
+		arg  uint64
+		bits int
+	}{{0, 1}, {1 << 16, 1}, {2, 2}, {8, 8}, {8 + 1<<16, 8}, {8 + 5<<40, 8}, {511, 511}, {512, 512}, {65535, 512}} {
+		for b := range int64(8) {
+			read := func() []byte {
+				d := faultinject.New(memory(true))
+				d.Damage(faultinject.Rule{Do: faultinject.Flip, Arg: c.arg}, b*storyBlock, 1)
+				p := make([]byte, storyBlock)
+				require.NoError(t, d.Read(p, b*storyBlock))
+				return p
+			}
+			p := read()
+			flipped := 0
+			for _, x := range p {
+				flipped += bits.OnesCount8(x)
+			}
+			require.Equal(t, c.bits, flipped)
+			require.Equal(t, p, read())
+			if c.bits == 8 {
+				require.False(t, seen[string(p)], "other bits in each block, and for each argument")
+				seen[string(p)] = true
+			}
+		}
+	}
 }
 
 // Who waits for what is stalled is woken when the rule is lifted, or when something else comes.

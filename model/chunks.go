@@ -55,6 +55,9 @@ func (c *Chunks) Read(l chunk.Locator, off, n int) ([]byte, error) {
 	return c.Extents.Read(extent.Place{Extent: l.Extent, Generation: l.Generation, Offset: l.Offset + uint32(off)}, n)
 }
 
+// Doubt implements chunk.Chunks: what is read is what there is.
+func (c *Chunks) Doubt(chunk.Locator, int, int) {}
+
 // Reclaim implements chunk.Chunks.
 func (c *Chunks) Reclaim(x extent.ID, refs chunk.References) (moved int, err error) {
 	c.extents[x].begun = false // copies go elsewhere

@@ -91,6 +91,9 @@ func (e *Extents) Read(at extent.Place, n int) ([]byte, error) {
 	return e.lent, err
 }
 
+// Doubt implements extent.Extents: what is read is what there is.
+func (e *Extents) Doubt(extent.Place, int) {}
+
 // View is Read without the danger: what it returns stays as it is until the extent is released.
 func (e *Extents) View(at extent.Place, n int) ([]byte, error) {
 	if int(at.Extent) >= len(e.extents) || e.extents[at.Extent].Generation != at.Generation ||

@@ -69,6 +69,7 @@ type exportedTest struct {
 var executorText = map[string]string{
 	"kv":     "conformance.NewKV(conformance.NewEngineFactory(), conformance.MemoryDisks())",
 	"crash":  "conformance.NewKV(conformance.NewEngineFactory(), conformance.CrashDisks())",
+	"fault":  "conformance.NewKV(conformance.NewEngineFactory(), conformance.FaultDisks())",
 	"extent": "conformance.NewExtent(conformance.NewExtentFactory(), conformance.MemoryDisks())",
 	"chunk":  "conformance.NewChunk(conformance.NewChunkFactory(), conformance.MemoryDisks())",
 	"index":  "conformance.NewIndex(conformance.NewIndexFactory())",

@@ -93,8 +93,11 @@ func (h *host) stock(p *conformance.Profile) conformance.Suite {
 	}
 	newExecutor := executors[p.Suite]
 	source := conformance.MemoryDisks
-	if p.Suite == "crash" {
+	switch p.Suite {
+	case "crash":
 		source = conformance.CrashDisks
+	case "fault":
+		source = conformance.FaultDisks
 	}
 	s.NewExecutor = func() (conformance.Executor, error) {
 		x := newExecutor(source())
@@ -126,6 +129,7 @@ func (h *host) suiteOf(s *conformance.Sequence, file string) (conformance.Suite,
 var executors = map[string]func(conformance.DiskSource) conformance.Executor{
 	"kv":    func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
 	"crash": func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
+	"fault": func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
 	"extent": func(d conformance.DiskSource) conformance.Executor {
 		return conformance.NewExtent(conformance.NewExtentFactory(), d)
 	},

@@ -146,6 +146,9 @@ func printResult(w io.Writer, rep *conformance.Report) {
 	if rep.Crash != nil {
 		fmt.Fprintf(w, "  %s\n", crashText(rep))
 	}
+	if rep.FaultLedger != nil {
+		fmt.Fprintf(w, "  %s\n", faultText(rep))
+	}
 	if len(rep.Cells) > 0 {
 		fmt.Fprintf(w, "  %s\n", cellsText(rep))
 	}
@@ -161,6 +164,13 @@ func crashText(rep *conformance.Report) string {
 		text += fmt.Sprintf("; of the others at least %.2g of all states", c.SampledShareMin)
 	}
 	return text
+}
+
+// faultText says how the faults ended.
+func faultText(rep *conformance.Report) string {
+	l := rep.FaultLedger
+	return fmt.Sprintf("%s faults: %s masked, %s reported, %s repaired, %s never met, %d without an end",
+		grouped(*rep.Faults), brief(float64(l.Masked)), brief(float64(l.Reported)), brief(float64(l.Repaired)), brief(float64(l.Unreachable)), l.Missing)
 }
 
 // cellsText says how much of the product of kinds and states was seen, and what least.

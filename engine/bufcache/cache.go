@@ -53,6 +53,7 @@ type Stats struct {
 	Misses    uint64 // also reads beyond the valid bytes of a cached page
 	Evictions uint64 // pages that made room for others
 	Drained   uint64 // pages dropped because their extent was released
+	Dropped   uint64 // pages dropped because what was read of them failed a check
 	Pages     int    // cached now
 }
 
@@ -158,6 +159,15 @@ func (c *Cache) Drain(x extent.ID) {
 			c.free = append(c.free, int32(i))
 			c.stats.Drained++
 		}
+	}
+}
+
+// Drop forgets the page that begins at a place, if it is cached.
+func (c *Cache) Drop(page extent.Place) {
+	if i := c.index.find(c.pages, page); i >= 0 {
+		c.drop(i)
+		c.free = append(c.free, int32(i))
+		c.stats.Dropped++
 	}
 }
 

@@ -16,6 +16,8 @@ type Chunks interface {
 	Get(l Locator) (Header, []byte, error)
 	// Read returns n bytes inside the frame at l, off bytes from its beginning, unchecked: who asks has a checksum of its own.
 	Read(l Locator, off, n int) ([]byte, error)
+	// Doubt says that what Read returned for a range failed that checksum: the next Read asks the device, whatever is cached.
+	Doubt(l Locator, off, n int)
 	// Reclaim moves every chunk that refs still refers to out of extent x, and reports how many it moved. The old places stay
 	// readable; x can be released when what refs recorded in their stead is persistent. An unreadable frame stays where it is
 	// and makes the error ErrCorrupt or ErrIO, after all others have been moved.

@@ -86,6 +86,8 @@ func (x *plainExtents) Read(at Place, n int) ([]byte, error) {
 	return x.bytes[at.Offset:][:n], nil
 }
 
+func (x *plainExtents) Doubt(Place, int) {}
+
 // FuzzWalk walks an extent of any bytes, and the same with the checksum of the header of every frame made right.
 func FuzzWalk(f *testing.F) {
 	_, b := sample(make([]byte, 40))

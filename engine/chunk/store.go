@@ -86,12 +86,26 @@ func (s *Store) Get(l Locator) (Header, []byte, error) {
 	if l.Length < Overhead {
 		return Header{}, nil, l.Place().Corrupt("frame length")
 	}
+	h, payload, checked, err := s.get(l)
+	if checked && err != nil { // read again: a device that misreads once is right the next time
+		s.extents.Doubt(l.Place(), int(l.Length))
+		h, payload, _, err = s.get(l)
+	}
+	return h, payload, err
+}
+
+// get reads the frame at l. checked says that there were bytes to check.
+func (s *Store) get(l Locator) (h Header, payload []byte, checked bool, err error) {
 	f, err := s.extents.Read(l.Place(), int(l.Length))
 	if err != nil {
-		return Header{}, nil, err
+		return Header{}, nil, false, err
 	}
-	return Decode(f, l.Place())
+	h, payload, err = Decode(f, l.Place())
+	return h, payload, true, err
 }
+
+// Doubt implements Chunks.
+func (s *Store) Doubt(l Locator, off, n int) { s.extents.Doubt(l.Place().At(off), n) }
 
 // Read implements Chunks.
 func (s *Store) Read(l Locator, off, n int) ([]byte, error) {

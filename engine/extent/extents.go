@@ -18,6 +18,9 @@ type Extents interface {
 	// Read returns n bytes that begin at a place, below the write pointer. They are valid until the next call. Errors: ErrIO;
 	// ErrCorrupt if the extent is in another generation or the write pointer comes first.
 	Read(at Place, n int) ([]byte, error)
+	// Doubt says that n bytes at a place, as Read gave them, failed a check: nothing that is cached of them is believed any more, and the
+	// next Read asks the device. What is stored may be right where what was read is not.
+	Doubt(at Place, n int)
 	// Pin keeps x from being released until Unpin has been called as often as Pin.
 	Pin(x ID)
 	Unpin(x ID)

@@ -23,6 +23,18 @@ func (s *Store) Read(at Place, n int) ([]byte, error) {
 	return s.readPages(at, n)
 }
 
+// Doubt implements Extents.
+func (s *Store) Doubt(at Place, n int) {
+	if s.cache == nil {
+		return
+	}
+	page := int(s.Geometry().PageBytes)
+	for off := int(at.Offset) / page * page; off < int(at.Offset)+n; off += page {
+		s.cache.Drop(at.At(off - int(at.Offset)))
+	}
+	s.probes.Hit(probeDoubted)
+}
+
 // readDisk reads the whole logical blocks around a range.
 func (s *Store) readDisk(at Place, n int) ([]byte, error) {
 	logical := s.Geometry().Logical

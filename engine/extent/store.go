@@ -31,6 +31,8 @@ type Cache interface {
 	Read(dst []byte, page Place, off, n int) ([]byte, bool)
 	// Insert keeps b, the first bytes of the page at a place.
 	Insert(page Place, b []byte)
+	// Drop forgets the page that begins at a place.
+	Drop(page Place)
 	// Drain forgets every page of x.
 	Drain(x ID)
 }

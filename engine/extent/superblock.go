@@ -316,13 +316,18 @@ func (l *loader) slotAt(off, stride int64) (h pageHeader, ok bool, err error) {
 	return h, err == nil || errors.Is(err, fault.ErrVersion), err
 }
 
+// header reads the header of a slot, and once more if it does not hold: a device that fails or misreads once is right the next time.
 func (l *loader) header(off int64) (pageHeader, error) {
-	b := l.block[:l.info.LogicalBlock]
-	err := l.disk.Read(b, off)
-	if err != nil && l.info.PowerSafe { // elsewhere a crash may have left it so
-		err = l.disk.Read(b, off)
+	h, err := l.headerOnce(off)
+	if err != nil && !errors.Is(err, fault.ErrVersion) {
+		h, err = l.headerOnce(off)
 	}
-	if err != nil {
+	return h, err
+}
+
+func (l *loader) headerOnce(off int64) (pageHeader, error) {
+	b := l.block[:l.info.LogicalBlock]
+	if err := l.disk.Read(b, off); err != nil {
 		return pageHeader{}, &fault.IO{Op: "read", Offset: off, Err: err}
 	}
 	h, err := decodePageHeader(b, off)
@@ -365,13 +370,24 @@ func (l *loader) present(shape *layout) (bad error) {
 // read from the newest on: one that is older than a valid one is overwritten before it matters, so nobody asks whether it is whole.
 func (l *loader) newest(i uint32, p *page) (newest []byte, bad error) {
 	var headers [slots]pageHeader
+	unread := 0
+	// two says whether two slots cannot be read: what can be may be older than what cannot, and no power cut does that to a disk that is
+	// power-safe.
+	two := func(err error) bool {
+		if errors.Is(err, fault.ErrIO) {
+			unread++
+		}
+		return unread > 1 && l.info.PowerSafe
+	}
 	for slot := range slots {
 		h, err := l.headerOf(i, l.offset(i, slot))
 		if errors.Is(err, fault.ErrVersion) {
 			return nil, err // what is newer than this program must not be overwritten, nor passed over for what is older
 		}
 		if err != nil {
-			bad = err
+			if bad = err; two(err) {
+				return nil, err
+			}
 			continue
 		}
 		headers[slot], p.held[slot] = h, h.version
@@ -390,7 +406,9 @@ func (l *loader) newest(i uint32, p *page) (newest []byte, bad error) {
 		left[slot] = 0
 		body, err := l.bodyOf(&headers[slot], l.offset(i, slot))
 		if err != nil {
-			bad, p.held[slot] = err, 0
+			if bad, p.held[slot] = err, 0; two(err) {
+				return nil, err
+			}
 			continue
 		}
 		if newest == nil {
@@ -428,7 +446,7 @@ func (l *loader) bodyOf(h *pageHeader, off int64) ([]byte, error) {
 		return err == nil && again == *h && again.bodyHolds(p[pageHeaderBytes:pageHeaderBytes+again.body], off)
 	}
 	holds, err := disk.ReadUnit(l.disk, p, off, isWhole)
-	if err != nil && l.info.PowerSafe {
+	if err != nil || !holds {
 		holds, err = disk.ReadUnit(l.disk, p, off, isWhole)
 	}
 	switch {

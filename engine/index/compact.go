@@ -205,7 +205,7 @@ func (j *compactJob) build(t *Tree) error {
 	if err := j.addSources(t, m, &start); err != nil {
 		return err
 	}
-	b := builder{tree: t, run: &j.out, part: 1, most: t.tableEntries(t.meta.Entries(), false)}
+	b := t.newBuilder(&j.out, 1, t.tableEntries(t.meta.Entries(), false))
 	written := 0
 	next, last := j.next, true
 	for e := m.peek(); e != nil; e = m.peek() {

@@ -155,6 +155,8 @@ func (f frames) Read(l chunk.Locator, off, n int) ([]byte, error) {
 	return f.bytes[off : off+n], nil
 }
 
+func (f frames) Doubt(chunk.Locator, int, int) {}
+
 // FuzzTable reads a table from a frame of any bytes, by fields of metadata that hold as far as they are checked: its fences, its
 // entries from the first to the last, and one of them.
 func FuzzTable(f *testing.F) {

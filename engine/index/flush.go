@@ -85,7 +85,7 @@ func (j *flushJob) mayBuild(t *Tree) bool {
 func (j *flushJob) build(t *Tree) error {
 	j.run.Tables = j.run.Tables[:0]
 	j.delta = append(j.delta[:0], make([]int64, len(t.meta.Live))...)
-	b := builder{tree: t, run: &j.run, most: t.tableEntries(t.imm.Len(), true)}
+	b := t.newBuilder(&j.run, 0, t.tableEntries(t.imm.Len(), true))
 	if j.full {
 		b.part, b.most = 1, t.tableEntries(t.mergedEntries(), false)
 	}
@@ -257,6 +257,12 @@ type builder struct {
 	most int    // entries of a table
 	run  *Run
 	dep  iosched.Dependency
+}
+
+// newBuilder returns a builder of run. Of one that ended with an error nothing is left.
+func (t *Tree) newBuilder(run *Run, part uint16, most int) builder {
+	t.entries = t.entries[:0]
+	return builder{tree: t, part: part, most: most, run: run}
 }
 
 // add takes e into the run.

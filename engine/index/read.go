@@ -21,17 +21,31 @@ func (r reader) page(dst []byte, t *Table, s *Shape, off int, check func(b []byt
 			return b, nil
 		}
 	}
-	b, err := r.Read(t.Locator, off, n)
+	b, err := r.checked(t, off, n, func(b []byte) error { return check(b, at) })
 	if err != nil {
-		return nil, err
-	}
-	if err := check(b, at); err != nil {
 		return nil, err
 	}
 	if r.cache != nil {
 		r.cache.Insert(at, b)
 	}
 	return append(dst, b...), nil
+}
+
+// checked reads n bytes of the frame of t, and once more if check does not accept them: a device that misreads once is right the
+// next time.
+func (r reader) checked(t *Table, off, n int, check func(b []byte) error) ([]byte, error) {
+	b, err := r.Read(t.Locator, off, n)
+	if err != nil {
+		return nil, err
+	}
+	if check(b) == nil {
+		return b, nil
+	}
+	r.Doubt(t.Locator, off, n)
+	if b, err = r.Read(t.Locator, off, n); err != nil {
+		return nil, err
+	}
+	return b, check(b)
 }
 
 // block reads block i of t into dst.

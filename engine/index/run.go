@@ -171,11 +171,20 @@ func (t *Table) loadFences(r reader, s *Shape) error {
 }
 
 func (t *Table) readFences(r reader, s *Shape, off int) error {
-	b, err := r.Read(t.Locator, off, int(fenceBytes(t.Blocks)))
+	at := t.Locator.Place().At(off)
+	b, err := r.checked(t, off, int(fenceBytes(t.Blocks)), func(b []byte) error { return t.checkFences(b, at, s) })
 	if err != nil {
 		return err
 	}
-	at := t.Locator.Place().At(off)
+	t.fences = make([]chunk.ShardID, t.Blocks)
+	for i := range t.fences {
+		t.fences[i] = chunk.ShardID(b[16+i*idBytes:])
+	}
+	return nil
+}
+
+// checkFences checks b, which lies at a place, as the fences of t.
+func (t *Table) checkFences(b []byte, at chunk.Place, s *Shape) error {
 	n := len(b) - 4
 	if le.Uint32(b[n:]) != at.CRC(b[:n]) {
 		return at.Corrupt("index fences")
@@ -183,17 +192,15 @@ func (t *Table) readFences(r reader, s *Shape, off int) error {
 	if le.Uint32(b) != t.Blocks || le.Uint32(b[4:]) != t.Entries || le.Uint32(b[8:]) != s.PageBytes || le.Uint32(b[12:]) != t.Filters {
 		return at.Corrupt("index fences fields")
 	}
-	fences := make([]chunk.ShardID, t.Blocks)
-	for i := range fences {
-		fences[i] = chunk.ShardID(b[16+i*idBytes:])
-		if i > 0 && Compare(&fences[i-1], &fences[i]) >= 0 {
+	fence := func(i int) *chunk.ShardID { return (*chunk.ShardID)(b[16+i*idBytes:]) }
+	for i := 1; i < int(t.Blocks); i++ {
+		if Compare(fence(i-1), fence(i)) >= 0 {
 			return at.Corrupt("index fences order")
 		}
 	}
-	if fences[0] != t.First || chunk.ShardID(b[n-idBytes:n]) != t.Last {
+	if *fence(0) != t.First || chunk.ShardID(b[n-idBytes:n]) != t.Last {
 		return at.Corrupt("index fences range")
 	}
-	t.fences = fences
 	return nil
 }
 

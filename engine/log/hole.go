@@ -28,9 +28,14 @@ func (s *scan) hole(from position) (bool, error) {
 			return false, err
 		}
 	}
-	if !damage {
+	switch {
+	case !damage:
 		return false, nil
+	case !s.doubted: // the device may have misread it
+		s.doubted = true
+		return true, nil
 	}
+	s.doubted = false
 	return s.passOver(from)
 }
 
@@ -63,10 +68,12 @@ func (s *scan) ask(from position, yes func(h header) bool) (bool, error) {
 	})
 }
 
-// attestedLater reports whether a later unit says that s.number was durable.
+// attestedLater reports whether a later unit says that s.number was durable, or its own header is there after all.
 func (s *scan) attestedLater(from position) (bool, error) {
 	missing := s.number
-	return s.ask(from, func(h header) bool { return h.number > missing && h.durableThrough >= missing })
+	return s.ask(from, func(h header) bool {
+		return h.number > missing && h.durableThrough >= missing || h.number == missing && !s.doubted
+	})
 }
 
 // passOver reports the mutations of the damaged unit s.number as lost and moves to the unit after it. If that one is lost too,

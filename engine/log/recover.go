@@ -84,6 +84,7 @@ type scan struct {
 	index  int
 	off    uint32
 
+	doubted  bool   // the unit was missing once, and is looked for again
 	attested uint64 // units through this number are known to have been durable
 	tail     Tail
 	mutation uint64
@@ -173,16 +174,24 @@ func (s *scan) read(i int, off uint32, number uint64) (h header, whole, seen boo
 	if off+s.geo.Physical > s.geo.ExtentBytes {
 		return h, false, false, nil
 	}
-	at := s.place(i, off)
+	h, seen, err = s.readHeader(s.place(i, off), number)
+	for try := 0; seen && !whole && err == nil && try < readTries; try++ {
+		whole, err = s.readUnit(&h)
+	}
+	return h, whole, seen, err
+}
+
+// readTries is how often a unit is read that does not hold: a device that misreads once is right the next time, and a unit that is
+// missing ends the log. A header is read once, for whoever asks whether something attests the unit sees it again; see hole.
+const readTries = 2
+
+// readHeader reads the header of unit number at a place, and reports whether it is there.
+func (s *scan) readHeader(at chunk.Place, number uint64) (header, bool, error) {
 	if err := s.readAt(s.block, at); err != nil {
-		return h, false, false, s.fatal(err)
+		return header{}, false, s.fatal(err)
 	}
 	h, ok := decodeHeader(s.block, at, s.geo)
-	if !ok || h.number != number || !s.epochHolds(h) || h.length > s.geo.WindowBytes {
-		return h, false, false, nil
-	}
-	whole, err = s.readUnit(&h)
-	return h, whole, true, err
+	return h, ok && h.number == number && s.epochHolds(h) && h.length <= s.geo.WindowBytes, nil
 }
 
 // readUnit reads the whole unit of h into s.unit and reports whether it is that unit.
@@ -227,6 +236,7 @@ func (s *scan) accept(h *header, index int, off uint32) error {
 	if h.number >= s.root.Resume {
 		s.attested = max(s.attested, h.durableThrough)
 	}
+	s.doubted = false
 	s.tail.Units++
 	s.tail.Bytes += uint64(h.length)
 	s.enter(index, off)

@@ -1,0 +1,109 @@
+package conformance
+
+import "github.com/shardproof/shardproof/faultinject"
+
+// FaultNames are the ways in which `fault` breaks the disk, by Op.Which. Some hit requests to come, some a block at once.
+var FaultNames = []string{
+	"read", "write", "flush", // the request fails
+	"space",     // a write finds no space
+	"strayread", // a read is of elsewhere
+	"gone",      // every request fails
+	"readonly",  // every write and flush fails
+
+	"unreadable", "flip", "zero", "garbage", "swap", // a block, at once
+
+	// The last ones are not drawn: a table of the index that is written where an earlier one of the same extent and generation lay, which
+	// no open had recorded, cannot be told from that.
+	"lost",   // a write is answered and never lands
+	"astray", // a write lands elsewhere
+	"stale",  // a read is of what was there before
+}
+
+// Places in FaultNames: of the first and the last that hit a block at once, and of the last that is drawn.
+const (
+	firstDamage = 7
+	lastDamage  = 11
+	lastDrawn   = lastDamage
+)
+
+// ruleOf returns what op asks for. What breaks without a word spares the superblock: two slots of a page that are wrong in silence
+// are more than it can bear.
+func (x *KV) ruleOf(op *Op) faultinject.Rule {
+	r := faultinject.Rule{Nth: 1 + int(op.Len), Times: 1 + int(op.Fill)}
+	effects := [...]faultinject.Effect{faultinject.None, faultinject.Part, faultinject.All}
+	switch FaultNames[op.Which] {
+	case "read":
+		r.Do, r.On = faultinject.Fail, faultinject.Read
+	case "write":
+		r.Do, r.On, r.Effect = faultinject.Fail, faultinject.Write, effects[op.Choice%3]
+	case "flush":
+		r.Do, r.On, r.Effect = faultinject.Fail, faultinject.Flush, effects[op.Choice%3]
+	case "space":
+		r.Do, r.On = faultinject.Full, faultinject.Write
+	case "lost":
+		r.Do, r.From, r.Times = faultinject.Lose, x.dataBegins(), 1
+	case "astray":
+		r.Do, r.From, r.Times, r.Arg = faultinject.Misdirect, x.dataBegins(), 1, op.Choice
+	case "strayread":
+		r.Do, r.On, r.Times, r.Arg = faultinject.Misdirect, faultinject.Read, 1, op.Choice
+	case "stale":
+		r.Do, r.From, r.Times = faultinject.Stale, x.dataBegins(), 1
+	case "gone":
+		r.Do, r.Times = faultinject.Gone, 0
+	case "readonly":
+		r.Do, r.Times = faultinject.ReadOnly, 0
+	case "unreadable":
+		r.Do = faultinject.Fail
+	case "flip":
+		r.Do, r.Arg = faultinject.Flip, 1+op.Choice<<16|op.Choice%4
+	case "zero":
+		r.Do = faultinject.Zero
+	case "garbage":
+		r.Do, r.Arg = faultinject.Garbage, op.Choice
+	case "swap":
+		r.Do = faultinject.Swap
+	}
+	return r
+}
+
+// dataBegins returns where the superblock ends, as far as that is known.
+func (x *KV) dataBegins() int64 {
+	if n := len(x.disk.writes.slots); n > 0 {
+		s := x.disk.writes.slots[n-1]
+		return s.Off + s.Size
+	}
+	return 0
+}
+
+// writtenBlock returns the n-th block that holds anything but zeros, modulo how many there are. One slot of the superblock at a time
+// may be damaged: each page must keep two.
+func (x *KV) writtenBlock(n uint32) (int64, bool) {
+	b, size := &x.broken, x.disk.info.LogicalBlock
+	if len(b.block) != size {
+		b.block = make([]byte, size)
+	}
+	from := int64(0)
+	if b.slot {
+		from = x.dataBegins()
+	}
+	count := uint32(0)
+	each := func(fn func(off int64) bool) {
+		for off := from; off < x.disk.info.Size; off += int64(size) {
+			if b.disk.Below().Read(b.block, off) == nil && !allZero(b.block) && fn(off) {
+				return
+			}
+		}
+	}
+	each(func(int64) bool { count++; return false })
+	if count == 0 {
+		return 0, false
+	}
+	left, found := n%count, int64(0)
+	each(func(off int64) bool {
+		found = off
+		left--
+		return left == ^uint32(0)
+	})
+	b.slot = b.slot || found < x.dataBegins()
+	return found, true
+}

@@ -1,0 +1,205 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+
+	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/iosched"
+	"github.com/shardproof/shardproof/faultinject"
+)
+
+// What happens on a disk that breaks. From a fault on the disk is broken, until it is healed:
+//
+//	fault ──► broken: every answer is right, or a typed error (HONEST) ──► heal ──► the store goes on, exactly (HEAL)
+//	                         │
+//	                         └─► reboot: closed and opened as it is; what cannot be opened is healed first
+//
+// A failed mutation has changed nothing that shows. If the store gave up, or could not be closed, what the next open finds is one
+// prefix of the mutations, with all in it that was reported persistent, as after a crash. Healing brings back all that was ever
+// written, so nothing may be missing then: what a broken disk made a store drop is found out.
+
+// broken is what a KV knows of a disk that breaks.
+type broken struct {
+	disk    *faultinject.Disk // nil: it does not break
+	now     bool              // something was broken since the disk was whole
+	inexact bool              // something was hit since the store was made: what could not be looked up counts as live for ever
+	stuck   bool              // the store could not be closed for want of space; see KV.stuck
+	slot    bool              // of the superblock is damaged
+	block   []byte
+	seen    int // events that were looked at
+	ledger  []faultEntry
+}
+
+// whole forgets all faults: the disk is new.
+func (x *KV) whole() {
+	b := &x.broken
+	*b = broken{block: b.block, ledger: b.ledger[:0]}
+	x.honest = false
+	if x.disk != nil {
+		b.disk, _ = x.disk.inner.(*faultinject.Disk)
+	}
+}
+
+// breakDisk breaks the disk.
+func (x *KV) breakDisk(op *Op) {
+	b := &x.broken
+	if b.disk == nil {
+		x.effect = false
+		return
+	}
+	e := faultEntry{}
+	r := x.ruleOf(op)
+	if op.Which < firstDamage || op.Which > lastDamage {
+		e.rule = b.disk.Add(r)
+	} else {
+		off, ok := x.writtenBlock(op.Off)
+		if !ok {
+			x.effect = false
+			return
+		}
+		e.off, e.n, e.fired = off, int64(x.disk.info.LogicalBlock), true
+		e.rule = b.disk.Damage(r, e.off, e.n)
+	}
+	b.now, x.honest = true, true
+	b.ledger = append(b.ledger, e)
+	x.stats.Fault.Ordered++
+}
+
+// pardoned reports whether err is an answer that a store may give on a broken disk, and makes it the right one.
+func (x *KV) pardoned(err error) bool {
+	if !x.broken.now || !faultClass(err) {
+		return false
+	}
+	x.got, x.want = answer{err: err}, answer{err: err}
+	x.effect = true // it has met the fault
+	return true
+}
+
+// faultClass reports whether err is of those that tell of a broken disk.
+func faultClass(err error) bool {
+	switch classOf(err) {
+	case classIO, classCorrupt, classReadOnly, classFull:
+		return true
+	}
+	return false
+}
+
+// forgive returns f, a complaint of the store about itself, unless the disk is broken: then complaining is right. Live bytes may be
+// too many from the first fault on, for a flush that cannot look up what a mutation supersedes counts both.
+func (x *KV) forgive(f *Failure) *Failure {
+	switch {
+	case f == nil:
+		return nil
+	case x.broken.now && (x.scratch.refusal == nil || faultClass(x.scratch.refusal)), x.broken.inexact && f.Site == "live-bytes-are-exact":
+		return CheckRequests(x.disk)
+	}
+	return f
+}
+
+// space is SPACE as far as it can be asked for after a fault.
+func (x *KV) space(t Target) *Failure {
+	x.noteFaults()
+	f := CheckSpace(t, &x.model)
+	if f != nil && x.broken.inexact && f.Site == "too-many" {
+		return nil
+	}
+	return f
+}
+
+// lift makes the disk whole again, with all that was on it.
+func (x *KV) lift() {
+	b := &x.broken
+	x.closeLedger()
+	b.disk.LiftAll()
+	b.now, b.slot, x.honest = false, false, false
+}
+
+// heal makes the disk whole again: the store goes on, or is opened again if it has given up, and has all that it should (HEAL).
+func (x *KV) heal() {
+	if !x.broken.now {
+		x.effect = false
+		return
+	}
+	x.noteFaults()
+	x.lift()
+	err := x.target.Sync(context.Background())
+	if err == nil {
+		err = x.target.FlushSuperblock(context.Background()) // which writes in any case
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	x.settle()
+	switch {
+	case errors.Is(err, engine.ErrReadOnly):
+		x.stats.Fault.Reopened++
+		x.reopen()
+	case err != nil:
+		x.keep(healFailure("sync", siteOf(err), "a store goes on once its disk is whole again", "ok", errorText(err)))
+	}
+	if x.failure == nil {
+		x.keep(x.equal())
+	}
+}
+
+// reopen opens a store that has given up; what it finds is one prefix of the mutations.
+func (x *KV) reopen() {
+	if x.target != nil {
+		_ = x.target.Close() // it has given up
+	}
+	x.disk.Forget()
+	x.drop()
+	x.recover()
+}
+
+// stuck reports whether err is that a store has not the space to be closed, though faults have made it lose some: what failed steps have
+// written, and what could not be looked up, counts as used. The disk is whole, and all that was put is there.
+func (x *KV) stuck(err error) bool {
+	x.broken.stuck = x.broken.inexact && errors.Is(err, engine.ErrFull)
+	if x.broken.stuck {
+		x.stats.Fault.Stuck++
+		x.disk.Forget()
+	}
+	return x.broken.stuck
+}
+
+// rebootBroken closes and opens the store on a broken disk. What cannot be closed, or opened, on it can be once it is whole.
+func (x *KV) rebootBroken() {
+	err := x.component.close()
+	x.disk.Forget()
+	if faultClass(err) {
+		x.got.err = err
+		x.noteFaults()
+		x.lift()
+		x.recover()
+		x.got = answer{}
+		x.want = answer{}
+		return
+	}
+	if !x.keep(lifeFailure("close", "a store can be closed", err)) {
+		return
+	}
+	x.settle()
+	if !x.keep(CheckProgress(x.deps)) {
+		return
+	}
+	t, err := x.factory.Open(x.below(), &x.seq.Config)
+	switch {
+	case err == nil:
+		x.target = t
+		x.look(t)
+	case faultClass(err) || classOf(err) == classNoStore:
+		x.got.err = err
+		x.noteFaults()
+		x.got.err = nil
+		x.disk.Forget()
+		x.lift()
+		x.course.open()
+	default:
+		x.keep(lifeFailure("open", "a store that was closed cleanly opens, or says what is broken", err))
+	}
+}
+
+// failedState reports whether a dependency may be in that state because of a fault.
+func (x *KV) failedState(s iosched.State) bool { return x.broken.disk != nil && s == engine.Failed }
