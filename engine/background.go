@@ -23,7 +23,8 @@ import (
 // requests, and other calls fall in between, as they do between the parts of a step that Start began: what a caller has seen
 // before it waited need not hold afterwards (B2). Puts that find the log or the disk full wait for the keeper, which begins at half
 // of what bounds the log, and from three quarters on each put lets a request complete first: they slow down rather than stand
-// still (P15). Close ends all goroutines (B3).
+// still (P15). Close ends all goroutines (B3). When a request fails the driver repairs the store, and holds its lock until that is
+// done: everybody else waits (B4).
 type background struct {
 	queue  *disk.Queue
 	driver conc.WaitGroup

@@ -32,6 +32,7 @@ const (
 	ruleOverlap    = "frames do not overlap"
 	ruleFree       = "a free extent is empty"
 	ruleTable      = "the table of extents agrees with itself"
+	ruleParts      = "the memtable knows the parts that a final frame names"
 	ruleWindow     = "the log in flight fits its window"
 	ruleCache      = "what is cached is found, and once"
 	rulePins       = "an extent is pinned by what the memtables name and by tables not recorded yet"
@@ -171,6 +172,9 @@ func (c *checker) partFrames(e *index.Entry, final *chunk.Header, payload []byte
 	if err != nil {
 		c.report(err)
 		return
+	}
+	if held := c.Store.parts[e.Locator]; !recorded && !slices.Equal(held, parts) {
+		c.findf(ruleParts, "the final frame at %v names parts at %v, held are those at %v", e.Locator, parts, held)
 	}
 	for i, l := range parts {
 		if !c.placed(l, "a final frame", extent.Log, extent.Copies) {

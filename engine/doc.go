@@ -6,6 +6,7 @@
 //	Reclaim    ──► live frames of an extent copied ──► memtable, only where it still names them ──► Flush ──► released
 //	Get, List  ──► memtable, runs ──► frame, from the log's memory, the cache or the disk
 //	Open       ──► superblock ──► metadata ──► replay of the log ──► new epoch
+//	a request fails ──► steps end, units in memory get new places ──► new epoch ──► units ──► calls go on
 //
 // With background work off a Store starts no goroutine and reads no clock: Flush and Pump are steps that the caller takes, and
 // Wait, Sync and a put that finds the window full let requests complete on the caller's goroutine. With it on, goroutines take the
@@ -25,6 +26,9 @@
 //	    reserve that no put may take lets flush and deletes run on a full disk.
 //	N6  Get answers the newest bytes, ErrNotFound, or a typed error: never other bytes, and never "not found" for what may
 //	    exist.
+//	N7  (P5) A failed write or flush is never asked for again: what it may have lost is written anew from memory, in other places
+//	    and in a new epoch that is relied on before. Steps under way have not begun then, whatever the memtable names is durable or
+//	    in memory, and every call goes on; a device that fails again and again makes the store read-only.
 //
 // All methods of a Store may be called from several goroutines. They run one at a time; what waits lets others run meanwhile if
 // background work is on.

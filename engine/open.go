@@ -256,7 +256,8 @@ func (s *Store) resumeAppenders() {
 
 // Close writes everything that a later Open would otherwise have to replay, makes every dependency persistent and ends the
 // store, its goroutines included; afterwards every call answers ErrClosed. If the store is read-only it ends it as it is, without
-// an error where Options.ReadOnly asked for that. Closing twice is ErrClosed.
+// an error where Options.ReadOnly asked for that. After ErrIO, of a device that fails again and again, what a later Open finds is
+// all that was persistent, and maybe more. Closing twice is ErrClosed.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -31,8 +31,11 @@ const (
 	stepTries   = 3  // how often a step is taken again that failed requests have ended
 )
 
-// repair makes the store go on after a failed request, or makes it read-only.
+// repair makes the store go on after a failed request, or makes it read-only: at once if the device is gone, or if it is not open yet.
 func (s *Store) repair() {
+	if s.broken != nil {
+		return
+	}
 	io := s.extents.Sched()
 	flushed := io.Flushed()
 	for tries, all := 0, 0; ; tries, all = tries+1, all+1 {
@@ -208,16 +211,27 @@ func (e *interrupted) Error() string { return "interrupted by a failed request: 
 func (s *Store) again(step func() error) error {
 	for tries := 0; ; tries++ {
 		err := step()
-		var i *interrupted
-		switch {
-		case err == nil || !errors.As(err, &i):
+		if err == nil {
+			return nil
+		}
+		switch cause := interruption(err); {
+		case cause == nil:
 			return err
 		case s.broken != nil:
 			return s.broken
 		case tries == stepTries:
-			return i.cause
+			return cause
 		}
 	}
+}
+
+// interruption returns why a step was interrupted that ended with err, nil if it was not.
+func interruption(err error) error {
+	var i *interrupted
+	if errors.As(err, &i) {
+		return i.cause
+	}
+	return nil
 }
 
 // againMore is again for a step that reports whether there was one to take.

@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shardproof/shardproof/engine"
+	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/disk"
 )
 
 // Writes and flushes fail while a store is at work, once or several times, and the store goes on as if nothing had happened:
 //
 //	a fixed course ──► request k fails, for k = 1, 2, 3, ... until none does ──► same answers, every wait succeeds, Check, reopen
-//	                                                └──► power cut some requests later ──► open: what was reported, a prefix
+//	courses by chance, requests that fail by chance ─┴──► power cut ──► open: what was reported, a prefix; open again: the same
 //
 // Blind spots: which request failed is drawn from courses of a few hundred requests on the smallest geometries; background work is
 // met by random failures only.
@@ -45,13 +46,14 @@ type weakDisk struct {
 	base   []byte       // what is durable, but for the writes
 	writes []weakWrite  // completed, in their order
 	flight []weakRequest
-	count  int              // requests completed, failed ones included
-	fails  func(r int) bool // whether request number r, from 1, fails
-	effect effect           // of those that do
-	err    error            // that they get
-	cut    int              // requests after which the power fails; 0: it does not
-	failed int              // requests
-	dead   bool             // the power is off
+	count  int                        // requests completed, failed ones included
+	fails  func(r int) bool           // whether request number r, from 1, fails
+	never  func(r *disk.Request) bool // whether a write fails whenever it is tried; nil: none does
+	effect effect                     // of those that do
+	err    error                      // that they get
+	cut    int                        // requests after which the power fails; 0: it does not
+	failed int                        // requests
+	dead   bool                       // the power is off
 }
 
 type weakWrite struct {
@@ -102,7 +104,7 @@ func (d *weakDisk) Reap(bool) *disk.Request {
 	}
 	d.count++
 	r.Err = nil
-	fails := d.fails(d.count)
+	fails := d.fails(d.count) || d.never != nil && r.Kind == disk.Write && d.never(r.Request)
 	if fails {
 		r.Err = d.err
 		d.failed++
@@ -205,6 +207,7 @@ type courseMutation struct {
 func openCourse(d disk.Disk) (*engine.Store, error) {
 	return engine.Open(d, engine.Options{
 		Rand: rand.NewPCG(1, 2), GroupBytes: 512, MemtableEntries: 16, CacheBytes: 1024, IndexCacheBytes: 1024, Trigger: 2, Fanout: 2,
+		PartBytes: 600, // several parts are in flight together
 	})
 }
 
@@ -356,6 +359,32 @@ func (c *course) run() {
 	c.reclaim()
 	c.put(10, 2100)
 	c.wait(1)
+	c.movePuts()
+}
+
+// movePuts fills extents with puts of which one in parts stays, so that reclamation moves its parts and its final frame.
+func (c *course) movePuts() {
+	ctx, s := context.Background(), c.store
+	for _, n := range []byte{3, 4, 7, 8, 10} {
+		c.delete(n)
+	}
+	c.step(func() error { return s.Flush(ctx) })
+	for n := byte(11); n < 15; n++ {
+		c.put(n, 500)
+		c.put(n+10, 1400)
+	}
+	c.step(func() error { return s.Flush(ctx) })
+	for n := byte(11); n < 15; n++ {
+		c.delete(n)
+	}
+	c.delete(22)
+	c.step(func() error { return s.Flush(ctx) })
+	c.reclaim()
+	c.put(23, 30)
+	c.start(engine.StepReclaim)
+	c.pump(1)
+	c.reclaim()
+	c.answersNow()
 }
 
 func (c *course) answersNow() {
@@ -393,8 +422,10 @@ func (c *course) requirePrefix(s *engine.Store, n int) {
 	require.Fail(c.t, "no prefix", "%d of %d mutations were reported persistent", n, len(c.done))
 }
 
-// courseDisks are the smallest geometries, formatted.
+// courseDisks calls fn with the smallest geometries, formatted.
 func courseDisks(t *testing.T, fn func(name string, fresh func() *disk.Memory)) {
+	superPages := small
+	superPages.SuperPageBytes = 512
 	for _, g := range []struct {
 		name      string
 		extents   int
@@ -403,7 +434,7 @@ func courseDisks(t *testing.T, fn func(name string, fresh func() *disk.Memory)) 
 	}{
 		{"one superblock page", 17, small, true},
 		{"a wide window", 19, engine.Geometry{ExtentBytes: 4096, PageBytes: 128, WindowBytes: 8192, WindowUnits: 8}, true},
-		{"pages of the table, not power-safe", 18, engine.Geometry{ExtentBytes: 4096, PageBytes: 128, WindowBytes: 2048, WindowUnits: 4, SuperPageBytes: 512}, false},
+		{"pages of the table, not power-safe", 18, superPages, false},
 	} {
 		m := disk.NewMemory(disk.Info{Size: int64(g.extents) * 4096, LogicalBlock: 64, PhysicalBlock: 64, PowerSafe: g.powerSafe})
 		require.NoError(t, engine.Format(m, g.geometry))
@@ -421,28 +452,40 @@ func TestAFailedRequestIsMasked(t *testing.T) {
 		recovered := uint64(0)
 		for times := 1; times <= 3; times++ {
 			for e := range effects {
-				for k := 1; ; k++ {
-					c := newCourse(t, fresh())
-					c.disk.effect = e
-					c.disk.fails = func(r int) bool { return r >= k && r < k+times }
-					ok := t.Run(fmt.Sprintf("%s/%d from %d, effect %d", name, times, k, e), func(t *testing.T) {
-						c.t = t
-						c.run()
-						c.answersNow()
-						c.afterwards()
-						recovered += c.store.Stats().Recovered
-					})
-					if !ok {
-						return
-					}
-					if c.disk.failed == 0 {
-						break
-					}
+				for k := 1; masked(t, name, fresh(), e, k, times, &recovered); k += sparsely(2*times - 1) {
 				}
 			}
 		}
 		require.NotZero(t, recovered)
 	})
+}
+
+// masked runs a course of which requests from k on fail, and reports whether one did.
+func masked(t *testing.T, name string, m *disk.Memory, e effect, k, times int, recovered *uint64) bool {
+	defer sayWhere(t, "%s: effect %d of %d requests from %d on", name, e, times, k)
+	c := newCourse(t, m)
+	c.disk.effect = e
+	c.disk.fails = func(r int) bool { return r >= k && r < k+times }
+	c.run()
+	c.answersNow()
+	c.afterwards()
+	*recovered += c.store.Stats().Recovered
+	return c.disk.failed > 0
+}
+
+// sayWhere is deferred: it says where a test failed.
+func sayWhere(t *testing.T, format string, args ...any) {
+	if t.Failed() {
+		t.Logf(format, args...)
+	}
+}
+
+// sparsely returns how far apart the requests are that fail one after the other: so far, further in short tests.
+func sparsely(n int) int {
+	if testing.Short() {
+		return 9 * n
+	}
+	return n
 }
 
 // afterwards requires that the store works, closes, and opens with the same answers.
@@ -474,7 +517,7 @@ func isFailure(err error) bool {
 func TestADeviceThatFailsForGoodMakesTheStoreReadOnly(t *testing.T) {
 	courseDisks(t, func(name string, fresh func() *disk.Memory) {
 		for e := range effects {
-			for k := 1; ; k++ {
+			for k := 1 + int(e)%2; ; k += sparsely(2) {
 				c := newCourse(t, fresh())
 				c.allow = isFailure
 				c.disk.effect = e
@@ -510,6 +553,7 @@ func lastDep(c *course) engine.Dependency {
 // the same once more after a second cut.
 func (c *course) cutAndOpen(seed uint64, name string, k int) {
 	t := c.t
+	defer sayWhere(t, "%s: request %d fails, %d completed, seed %d", name, k, c.disk.count, seed)
 	n := c.persistent()
 	r := rand.New(rand.NewPCG(seed, uint64(k)))
 	keep := func(int) bool { return r.IntN(2) == 0 }
@@ -521,24 +565,20 @@ func (c *course) cutAndOpen(seed uint64, name string, k int) {
 	}
 	d := newWeakDisk(c.disk.after(keep))
 	s, err := openCourse(d)
-	require.NoError(t, err, "%s: request %d, seed %d", name, k, seed)
+	require.NoError(t, err)
 	c.requirePrefix(s, n)
 	check(t, s)
 	first := dumpShards(t, s)
 	s, err = openCourse(d.after(keep))
-	require.NoError(t, err, "%s: request %d, seed %d, again", name, k, seed)
+	require.NoError(t, err, "again")
 	require.Equal(t, first, dumpShards(t, s))
 }
 
 // The power fails some requests after one that failed: all that was reported persistent is there.
 func TestWhatIsReportedAfterAFailureSurvivesThePowerCut(t *testing.T) {
-	step := 3
-	if testing.Short() {
-		step = 17
-	}
 	courseDisks(t, func(name string, fresh func() *disk.Memory) {
 		for e := range effects {
-			for k := 1 + int(e); ; k += step {
+			for k := 1 + 3*int(e); ; k += sparsely(13) {
 				failed := true
 				for after := 1; after < 40; after += 1 + after/6 {
 					c := newCourse(t, fresh())
@@ -551,7 +591,7 @@ func TestWhatIsReportedAfterAFailureSurvivesThePowerCut(t *testing.T) {
 					if !failed {
 						break
 					}
-					for seed := range uint64(4) {
+					for seed := range uint64(3) {
 						c.cutAndOpen(seed, name, k)
 					}
 				}
@@ -561,6 +601,97 @@ func TestWhatIsReportedAfterAFailureSurvivesThePowerCut(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is done, and which requests fail, is drawn by chance, up to a failure that cannot be masked, a power cut, or the end.
+func TestRandomCoursesWithRandomFailures(t *testing.T) {
+	seeds := uint64(300)
+	if testing.Short() {
+		seeds = 30
+	}
+	courseDisks(t, func(name string, fresh func() *disk.Memory) {
+		for seed := range seeds {
+			randomCourse(t, name, fresh(), seed)
+		}
+	})
+}
+
+func randomCourse(t *testing.T, name string, m *disk.Memory, seed uint64) {
+	defer sayWhere(t, "%s: course %d", name, seed)
+	r, fails := rand.New(rand.NewPCG(seed, 99)), rand.New(rand.NewPCG(seed, 98))
+	c := newCourse(t, m)
+	odds := 5 + r.IntN(100)
+	c.disk.effect = effect(r.IntN(int(effects)))
+	c.disk.fails = func(int) bool { return fails.IntN(odds) == 0 }
+	if r.IntN(2) == 0 {
+		c.disk.cut = 1 + r.IntN(800)
+	}
+	c.allow = func(err error) bool { return errors.Is(err, engine.ErrReadOnly) }
+	for range 150 {
+		c.random(r)
+	}
+	c.answersNow()
+	if !c.ended && r.IntN(2) == 0 {
+		c.disk.cut = 0
+		c.disk.fails = func(int) bool { return false }
+		require.NoError(t, c.store.Close())
+	}
+	for keep := range uint64(3) {
+		c.cutAndOpen(keep, name, int(seed))
+	}
+}
+
+// random does one operation. What finds no space, or fails again and again, has not been done.
+func (c *course) random(r *rand.Rand) {
+	ctx, s := context.Background(), c.store
+	unlessRefused := func(err error) error {
+		if !errors.Is(err, engine.ErrReadOnly) && (errors.Is(err, engine.ErrFull) || errors.Is(err, engine.ErrIO)) {
+			return nil
+		}
+		return err
+	}
+	mutate := func(id engine.ShardID, value string, dep engine.Dependency, err error) {
+		switch {
+		case err != nil:
+			c.ok(unlessRefused(err))
+			return
+		case value == "":
+			delete(c.want, id)
+		default:
+			c.want[id] = value
+		}
+		c.done = append(c.done, courseMutation{id, value, dep})
+	}
+	if c.ended {
+		return
+	}
+	id := engine.ShardID{byte(r.IntN(14))}
+	switch op := r.IntN(16); {
+	case op < 6:
+		value := make([]byte, 1+r.IntN([]int{400, 400, 400, 3000}[r.IntN(4)]))
+		for i := range value {
+			value[i] = byte(r.Uint32())
+		}
+		dep, err := s.Put(id, value)
+		mutate(id, string(value), dep, err)
+	case op < 9:
+		dep, err := s.Delete(id)
+		mutate(id, "", dep, err)
+	case op == 9:
+		c.step(func() error { return unlessRefused(s.Flush(ctx)) })
+	case op == 10:
+		c.step(func() error { _, err := s.Compact(ctx); return unlessRefused(err) })
+	case op == 11:
+		c.step(func() error { _, err := s.Reclaim(ctx); return unlessRefused(err) })
+	case op == 12:
+		c.step(func() error { _, err := s.Start(engine.Step(1 + r.IntN(4))); return unlessRefused(err) })
+	case op == 13:
+		c.pump(r.IntN(5))
+	case op == 14:
+		c.step(func() error { return s.Sync(ctx) })
+	default:
+		c.answersNow()
+	}
 }
 
 // A lack of space of the device is a failed write, and says so when it surfaces.
@@ -578,6 +709,43 @@ func TestADeviceWithoutSpaceAnswersErrFull(t *testing.T) {
 	require.ErrorIs(t, err, engine.ErrIO)
 	require.Equal(t, engine.Failed, dep.State())
 	require.ErrorIs(t, dep.Err(), syscall.ENOSPC)
+}
+
+// The superblock can be written, and nothing else: the repair that succeeds by half each time ends.
+func TestADeviceThatTakesNoUnitsMakesTheStoreReadOnly(t *testing.T) {
+	m := newDisk(16)
+	require.NoError(t, engine.Format(m, small))
+	c := newCourse(t, m)
+	c.disk.err = syscall.ENOSPC
+	c.disk.never = func(r *disk.Request) bool { return r.Off >= 4096 }
+	c.put(1, 100)
+	require.ErrorIs(t, c.store.Wait(context.Background(), lastDep(c)), engine.ErrFull)
+	require.ErrorIs(t, c.store.Stats().ReadOnly, engine.ErrReadOnly)
+	c.answersNow()
+	require.ErrorIs(t, c.store.Close(), engine.ErrReadOnly)
+}
+
+// Nothing but sorted runs and metadata fails to be written: flushes fail, and the store goes on.
+func TestAFlushThatFailsAgainAndAgainIsAnError(t *testing.T) {
+	m := newDisk(16)
+	require.NoError(t, engine.Format(m, small))
+	c := newCourse(t, m)
+	c.disk.never = func(r *disk.Request) bool { return bytes.HasPrefix(r.Data, chunk.Magic) }
+	c.put(1, 100)
+	c.wait(1)
+	for range 2 {
+		err := c.store.Flush(context.Background())
+		require.ErrorIs(t, err, engine.ErrIO)
+		require.ErrorIs(t, err, errDevice)
+		require.NotErrorIs(t, err, engine.ErrReadOnly)
+		c.put(2, 100)
+		c.wait(1)
+		c.answersNow()
+	}
+	c.disk.never = nil
+	c.run()
+	c.answersNow()
+	c.afterwards()
 }
 
 // weakReads fails every read the first time it is tried.
@@ -667,4 +835,29 @@ func backgroundOptions(seed uint64) engine.Options {
 	o := durableOptions(seed)
 	o.Background = true
 	return o
+}
+
+// Under background work a put that waits for a flush gets the error of the flush, and works again once flushes do.
+func TestPutsGetTheErrorOfTheFlushTheyWaitFor(t *testing.T) {
+	m := disk.NewMemory(disk.Info{Size: 2 << 20, LogicalBlock: 512, PhysicalBlock: 1024, PowerSafe: true})
+	require.NoError(t, engine.Format(m, engine.Geometry{ExtentBytes: 32 << 10, PageBytes: 1024, WindowBytes: 64 << 10, WindowUnits: 16}))
+	d := newWeakDisk(m)
+	d.never = func(r *disk.Request) bool { return bytes.HasPrefix(r.Data, chunk.Magic) }
+	s, err := engine.Open(d, backgroundOptions(1))
+	require.NoError(t, err)
+	n := uint64(0)
+	for ; err == nil; n++ {
+		_, err = s.Put(soakID(n), []byte("value"))
+	}
+	require.ErrorIs(t, err, engine.ErrIO)
+	require.NotErrorIs(t, err, engine.ErrReadOnly)
+	require.NoError(t, s.Sync(t.Context()))
+	d.mu.Lock()
+	d.never = nil
+	d.mu.Unlock()
+	require.NoError(t, s.Flush(t.Context()))
+	_, err = s.Put(soakID(n), []byte("value"))
+	require.NoError(t, err)
+	require.NoError(t, s.Check(t.Context(), func(err error) { t.Error(err) }))
+	require.NoError(t, s.Close())
 }

@@ -11,7 +11,8 @@
 //	E2  A generation grows by one when its extent is released and never repeats. Those of a store begin at a number of its own,
 //	    so that what an older store left on the disk is in none of them.
 //	E3  A page has three slots in different physical blocks. A new version overwrites the oldest, one slot at a time, and is
-//	    relied on once a flush has covered two of them; so one crash and one rotten slot still leave it. (P16)
+//	    relied on once a flush has covered two of them; so one crash and one rotten slot still leave it. (P16) A slot that
+//	    cannot be read, or whose write or flush failed, is the oldest; no version is built twice. (P5)
 //	E4  Pages of the table are relied on before the root that was built with them is written: a root never lists what the
 //	    table does not know.
 //	E5  An extent may be given out again as soon as it is released: nothing of its next life is issued before the table that

@@ -385,3 +385,85 @@ func (f *floor) releaseDead() {
 		}
 	}
 }
+
+// holds counts what a tree has been told to hold.
+type holds map[chunk.Locator]int
+
+func (h holds) count(e *index.Entry, n int) {
+	h[e.Locator] += n
+	if h[e.Locator] == 0 {
+		delete(h, e.Locator)
+	}
+}
+
+// A put in parts that was moved several times, for each part once, goes back move by move, and is held once all the while.
+func TestMovesGoBack(t *testing.T) {
+	held := holds{}
+	f := newFloor(t, func(o *index.Options) {
+		o.Hold = func(e *index.Entry) { held.count(e, 1) }
+		o.Drop = func(e *index.Entry) { held.count(e, -1) }
+	})
+	var places []chunk.Locator
+	for range 4 {
+		f.mutation++
+		places = append(places, f.place())
+	}
+	e := index.Entry{ID: id(1), Kind: index.PutParts, Mutation: f.mutation, Locator: places[0]}
+	require.NoError(t, f.tree.Set(&e))
+	require.NoError(t, f.model.Set(&e))
+	f.flush()
+	require.Empty(t, held)
+	for i := range places[1:] {
+		moved, err := f.tree.Move(e.ID, e.Mutation, places[i], places[i+1])
+		require.NoError(t, err)
+		require.True(t, moved)
+	}
+	require.False(t, f.tree.MoveBack(e.ID, e.Mutation+1, places[2], places[3]))
+	require.False(t, f.tree.MoveBack(e.ID, e.Mutation, places[1], places[2]))
+	for i := len(places) - 2; i >= 0; i-- {
+		require.True(t, f.tree.MoveBack(e.ID, e.Mutation, places[i], places[i+1]))
+		now, _, err := f.tree.Get(e.ID)
+		require.NoError(t, err)
+		require.Equal(t, places[i], now.Locator)
+		require.Equal(t, 1, held[places[i]])
+		require.Zero(t, held[places[i+1]])
+	}
+	f.flush()
+	require.Empty(t, held)
+}
+
+// Steps that are abandoned leave the tree as if they had not begun, whatever they waited for.
+func TestAbandonedStepsHaveNotBegun(t *testing.T) {
+	interrupted := errors.New("interrupted")
+	for waits := range 3 {
+		f := newFloor(t, nil)
+		for n := range byte(30) {
+			f.set(n, index.Put)
+		}
+		f.flush()
+		for n := range byte(40) {
+			f.set(n, index.Put)
+		}
+		began, err := f.tree.StartFlush(false, f.mutation, f.mutation+1, iosched.Dependency{})
+		require.NoError(t, err)
+		require.True(t, began)
+		if waits > 0 {
+			require.NoError(t, f.tree.Advance())
+		}
+		if waits > 1 {
+			_ = f.chunks.Sync(ctx)
+			require.NoError(t, f.tree.Advance())
+		}
+		f.tree.Abandon(interrupted, false)
+		require.False(t, f.tree.Busy())
+		require.ErrorIs(t, f.tree.FinishFlush(), interrupted)
+		require.Equal(t, 40, f.tree.Pending())
+		f.check()
+		f.recorder.Sync()
+		if waits < 2 { // the record of the model goes its way
+			f.flush()
+			f.compact()
+			require.Zero(t, f.tree.Pending())
+		}
+	}
+}

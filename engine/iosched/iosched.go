@@ -14,7 +14,7 @@
 //	S2  A write is durable only if it completed before the submission of a flush that succeeded since.
 //	S3  At most one flush is in flight. What completes while it runs waits for the next one.
 //	S4  After the first failed write or flush nothing becomes durable any more, until Restart begins a new epoch: what
-//	    completed since the last good flush counts as lost for every purpose.
+//	    completed since the last good flush counts as lost for every purpose, in later epochs too.
 //	S5  An appended write is issued only once all that it depends on is persistent.
 //	S6  Of two appended writes that overlap, the later one is issued only once the earlier one is durable or has failed.
 //	S7  An appended write that depends on something failed has failed: it is never issued, nor is what depends on it.

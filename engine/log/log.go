@@ -134,8 +134,11 @@ func (l *Log) windowLeft(index, off int) int {
 	return window - distance
 }
 
-// Check reports if more of the log is in flight than the window allows (L3).
+// Check reports if more of the log is in flight, or about to be, than the window allows (L3).
 func (l *Log) Check(report func(error)) {
+	if l.failed.Load() != nil {
+		return // what is in memory will not be issued
+	}
 	n := len(l.units)
 	if n > int(l.geo.WindowUnits) {
 		report(fmt.Errorf("%d units are in flight, the window has room for %d", n, l.geo.WindowUnits))
