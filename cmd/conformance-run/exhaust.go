@@ -29,6 +29,7 @@ func exhaustVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) err
 	if cfg.ops < 1 || cfg.ops > opsMost {
 		return usagef("--ops is %d, not within 1..%d", cfg.ops, opsMost)
 	}
+	collectRarely()
 	host := &host{}
 	suite := host.stock(conformance.ProfileNamed("crash"))
 	found := exhaustFindings{cfg: cfg, suite: suite, out: stdout, seen: map[conformance.Signature]bool{}}
