@@ -107,10 +107,16 @@ func (d *TraceDisk) Flying() int { return len(d.flying) }
 // Forget says that whoever had requests in flight is gone.
 func (d *TraceDisk) Forget() {
 	d.flying = d.flying[:0]
-	if len(d.writes.extents) > 0 {
-		d.once = 0
+	d.Reopen()
+	d.writes.young = d.writes.young[:0]
+}
+
+// Reopen says that a store is about to be opened: where its appends go on is for it to say anew. What lies behind a pointer that was
+// recorded is nobody's, and may be written again.
+func (d *TraceDisk) Reopen() {
+	if a := &d.writes; len(a.extents) > 0 {
+		d.once, a.extents, a.suspects = 0, a.extents[:0], a.suspects[:0]
 	}
-	d.writes.forget()
 }
 
 // Info describes the disk below.

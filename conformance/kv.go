@@ -99,6 +99,9 @@ func (x *KV) open() error {
 		x.recover()
 		return nil
 	}
+	if x.disk != nil {
+		x.disk.Reopen()
+	}
 	t, err := x.factory.Open(x.below(), &x.seq.Config)
 	if err != nil {
 		return err

@@ -68,11 +68,6 @@ func (a *writeAudit) begin() {
 	*a = writeAudit{extents: a.extents[:0], now: a.now, suspects: a.suspects[:0], slots: a.slots[:0], young: a.young[:0]}
 }
 
-// forget drops what is in flight, and what is known of extents: the store is gone.
-func (a *writeAudit) forget() {
-	a.young, a.extents, a.suspects = a.young[:0], a.extents[:0], a.suspects[:0]
-}
-
 // FindSlots asks f where the slots of the store are that it has made on d, and forgets those of the one before. While f makes one there
 // are none.
 func (d *TraceDisk) FindSlots(f Factory) {
