@@ -33,7 +33,7 @@ func (c CellState) after(o *Op, err error, effect bool) CellState {
 		return CellFull
 	case !effect || err != nil:
 		return c
-	case slices.ContainsFunc(info.Args, func(a Arg) bool { return a.Name == "start" }) && o.Which != 0:
+	case info.begins() && o.Which != 0:
 		return CellBegun
 	case o.Kind == KindFormat:
 		return CellNew

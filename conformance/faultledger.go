@@ -40,13 +40,13 @@ func (f *FaultStats) ledger() *FaultLedger {
 	}
 }
 
-// noteFaults looks at what was injected during an operation, and what that answered.
-func (x *KV) noteFaults() {
+// noteFaults looks at what was injected during an operation, or a part of it that answered err.
+func (x *KV) noteFaults(err error) {
 	b := &x.broken
 	if b.disk == nil || !b.now {
 		return
 	}
-	failed := faultClass(x.got.err)
+	failed := faultClass(err)
 	events := b.disk.Events()
 	for _, e := range events[b.seen:] {
 		x.stats.Fault.Injected++

@@ -67,13 +67,7 @@ func (x *KV) ruleOf(op *Op) faultinject.Rule {
 }
 
 // dataBegins returns where the superblock ends, as far as that is known.
-func (x *KV) dataBegins() int64 {
-	if n := len(x.disk.writes.slots); n > 0 {
-		s := x.disk.writes.slots[n-1]
-		return s.Off + s.Size
-	}
-	return 0
-}
+func (x *KV) dataBegins() int64 { return x.disk.writes.slotsEnd() }
 
 // writtenBlock returns the n-th block that holds anything but zeros, modulo how many there are. One slot of the superblock at a time
 // may be damaged: each page must keep two.
@@ -82,28 +76,20 @@ func (x *KV) writtenBlock(n uint32) (int64, bool) {
 	if len(b.block) != size {
 		b.block = make([]byte, size)
 	}
-	from := int64(0)
+	off := int64(0)
 	if b.slot {
-		from = x.dataBegins()
+		off = x.dataBegins()
 	}
-	count := uint32(0)
-	each := func(fn func(off int64) bool) {
-		for off := from; off < x.disk.info.Size; off += int64(size) {
-			if b.disk.Below().Read(b.block, off) == nil && !allZero(b.block) && fn(off) {
-				return
-			}
+	b.written = b.written[:0]
+	for ; off < x.disk.info.Size; off += int64(size) {
+		if b.disk.Below().Read(b.block, off) == nil && !allZero(b.block) {
+			b.written = append(b.written, off)
 		}
 	}
-	each(func(int64) bool { count++; return false })
-	if count == 0 {
+	if len(b.written) == 0 {
 		return 0, false
 	}
-	left, found := n%count, int64(0)
-	each(func(off int64) bool {
-		found = off
-		left--
-		return left == ^uint32(0)
-	})
+	found := b.written[int(n)%len(b.written)]
 	b.slot = b.slot || found < x.dataBegins()
 	return found, true
 }

@@ -286,7 +286,7 @@ func (g *Generator) fillStretch(ops []Op, first int) {
 		r := g.pcg.Uint64()
 		kind := g.kind(prev, r, g.index)
 		g.write(&ops[i], kind, r)
-		if g.isBeside(g.index) && g.startable(kind) {
+		if g.isBeside(g.index) && kinds[kind].begins() {
 			ops[i].Which = 1
 		}
 		g.note(&ops[i])
@@ -358,11 +358,6 @@ var besideKinds = [...]Kind{
 func (g *Generator) isBeside(i int) bool {
 	const last = 6 // that leave something at stake, beside what is on its way
 	return g.beside && i < g.crashAt-last && i >= g.crashAt-last-int(g.Profile.AtStake)
-}
-
-// startable reports whether an operation can begin work and leave it.
-func (g *Generator) startable(k Kind) bool {
-	return k == KindFlush || k == KindReclaim || k == KindCompact
 }
 
 // settles reports whether k moves data, so that what it moved is worth a look.

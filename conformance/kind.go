@@ -175,6 +175,11 @@ func (i *KindInfo) arg(r Role) *Arg {
 	return nil
 }
 
+// begins reports whether an operation of the kind can begin its work and leave the rest to what comes after.
+func (i *KindInfo) begins() bool {
+	return slices.ContainsFunc(i.Args, func(a Arg) bool { return a.Name == argStart.Name })
+}
+
 // NewOp returns an operation of kind k with every argument at its default.
 func NewOp(k Kind) Op {
 	o := Op{Kind: k, Key: NoKey}

@@ -1,5 +1,7 @@
 package conformance
 
+import "slices"
+
 // Where a kind may stand.
 var (
 	inKV     = []string{"kv", "crash", "fault"} // a whole store
@@ -11,6 +13,9 @@ var (
 	inFault  = []string{"fault"}
 	inAll    = Suites
 )
+
+// kvAnd returns the suites of a whole store, and others.
+func kvAnd(others ...string) []string { return append(slices.Clip(inKV), others...) }
 
 // Arguments that several kinds have.
 var (
@@ -37,7 +42,7 @@ var (
 	argNth      = Arg{Field: FieldLen, Role: RoleCount, Name: "nth", Max: countMax, Draw: 7}
 	argTimes    = Arg{Field: FieldFill, Role: RoleCount, Name: "times", Max: countMax, Draw: 3}
 	argBlock    = Arg{Field: FieldOff, Role: RoleCount, Name: "block", Max: countMax, Draw: 255}
-	argHard     = Arg{Field: FieldChoice, Role: RoleCount, Name: "how", Max: countMax, Draw: 255}
+	argManner   = Arg{Field: FieldChoice, Role: RoleCount, Name: "how", Max: countMax, Draw: 255}
 	afterAppend = Arg{Field: FieldChoice, Role: RoleAfterPick, Name: "dep", Max: pickMax, Draw: 15}
 )
 
@@ -65,7 +70,7 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey},
 		Doc:   "Read a shard: its bytes, or not found."},
-	KindPoll: {Name: "poll", Suites: append(inKV[:3:3], "extent"), Since: 1, Group: GroupRead, Rank: 18,
+	KindPoll: {Name: "poll", Suites: kvAnd("extent"), Since: 1, Group: GroupRead, Rank: 18,
 		Needs: NeedMutation,
 		Args:  []Arg{argDep},
 		Doc:   "Ask whether the dependency of a mutation is persistent; 0 is the newest. Nothing if there was none."},
@@ -80,7 +85,7 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey}, Simpler: []Kind{KindPut},
 		Doc: "Remove a shard."},
-	KindPump: {Name: "pump", Suites: append(inKV[:3:3], "extent", "chunk"), Since: 1, Group: GroupPersist, Rank: 50,
+	KindPump: {Name: "pump", Suites: kvAnd("extent", "chunk"), Since: 1, Group: GroupPersist, Rank: 50,
 		Needs: NeedUnsynced,
 		Args:  []Arg{{Field: FieldLen, Role: RoleCount, Name: "n", Default: 1, Max: countMax, Draw: 4}},
 		Doc:   "Let up to n requests of the disk complete."},
@@ -88,11 +93,11 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedUnsynced,
 		Args:  []Arg{argDep}, Simpler: []Kind{KindPump},
 		Doc: "Wait until a mutation is persistent; 0 is the newest. Nothing if there was none."},
-	KindSync: {Name: "sync", Suites: append(inKV[:3:3], "extent", "chunk"), Since: 1, Group: GroupPersist, Rank: 52,
+	KindSync: {Name: "sync", Suites: kvAnd("extent", "chunk"), Since: 1, Group: GroupPersist, Rank: 52,
 		Needs: NeedUnsynced, Settles: needsOf(NeedUnsynced),
 		Simpler: []Kind{KindWait},
 		Doc:     "Wait until every mutation is persistent."},
-	KindFlush: {Name: "flush", Suites: append(inKV[:3:3], "index"), Since: 1, Group: GroupMaintain, Rank: 54,
+	KindFlush: {Name: "flush", Suites: kvAnd("index"), Since: 1, Group: GroupMaintain, Rank: 54,
 		Needs: NeedUnflushed, Settles: needsOf(NeedUnsynced, NeedUnflushed),
 		Args: []Arg{argStart}, Simpler: []Kind{KindSync},
 		Doc: "Write the memtable into a sorted run; start=1 begins that and leaves the rest to what comes after."},
@@ -112,16 +117,16 @@ var kinds = [kindCount]KindInfo{
 		Needs: NeedLive,
 		Args:  []Arg{argKey, argOff, argRange}, Simpler: []Kind{KindGet},
 		Doc: "Read len bytes of a shard from off on: fewer where it ends before."},
-	KindCompact: {Name: "compact", Suites: append(inKV[:3:3], "index"), Since: 2, Group: GroupMaintain, Rank: 55,
+	KindCompact: {Name: "compact", Suites: kvAnd("index"), Since: 2, Group: GroupMaintain, Rank: 55,
 		Needs: NeedRuns, Settles: needsOf(NeedRuns),
 		Args: []Arg{argStart}, Simpler: []Kind{KindFlush},
 		Doc: "Take one step of merging runs; start=1 begins it and leaves the rest to what comes after."},
-	KindReclaim: {Name: "reclaim", Suites: append(inKV[:3:3], "chunk"), Since: 2, Group: GroupMaintain, Rank: 56,
+	KindReclaim: {Name: "reclaim", Suites: kvAnd("chunk"), Since: 2, Group: GroupMaintain, Rank: 56,
 		Needs: NeedGarbage, Settles: needsOf(NeedGarbage),
 		Args:    []Arg{{Field: FieldChoice, Role: RoleExtent, Name: "extent", Max: pickMax, Draw: 23, Suites: inChunk}, argStart},
 		Simpler: []Kind{KindSync, KindFlush},
 		Doc:     "Move what lives out of an extent and free it: out of the best one, or out of that extent of those in use."},
-	KindSuperblock: {Name: "superblock", Suites: append(inKV[:3:3], "extent"), Since: 2, Group: GroupPersist, Rank: 53,
+	KindSuperblock: {Name: "superblock", Suites: kvAnd("extent"), Since: 2, Group: GroupPersist, Rank: 53,
 		Needs: NeedMutation, Simpler: []Kind{KindSync},
 		Doc: "Write the table of extents."},
 	KindScrub: {Name: "scrub", Suites: inKV, Since: 2, Group: GroupMaintain, Rank: 61,
@@ -224,7 +229,7 @@ var kinds = [kindCount]KindInfo{
 		Doc: "Let the process die once at requests of that step have completed, with all it gave the disk in the cache, and open again. again: cut the power when one request less of that has completed, and look at all that this can leave."},
 
 	KindFault: {Name: "fault", Suites: inFault, Since: 5, Group: GroupRead, Rank: 70,
-		Args: []Arg{argDo, argNth, argTimes, argBlock, argHard},
+		Args: []Arg{argDo, argNth, argTimes, argBlock, argManner},
 		Doc:  "Let the disk break in that way: at a request to come, the one behind nth others that match, and as often again as times says; or at once, in a block that was written, counted from the first, modulo how many there are."},
 	KindHeal: {Name: "heal", Suites: inFault, Since: 5, Group: GroupReboot, Rank: 71,
 		Simpler: []Kind{KindReboot},

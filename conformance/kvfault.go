@@ -26,15 +26,16 @@ type broken struct {
 	inexact bool              // something was hit since the store was made: what could not be looked up counts as live for ever
 	stuck   bool              // the store could not be closed for want of space; see KV.stuck
 	slot    bool              // of the superblock is damaged
-	block   []byte
-	seen    int // events that were looked at
+	block   []byte            // scratch
+	written []int64           // scratch: offsets of the blocks that were written
+	seen    int               // events that were looked at
 	ledger  []faultEntry
 }
 
 // whole forgets all faults: the disk is new.
 func (x *KV) whole() {
 	b := &x.broken
-	*b = broken{block: b.block, ledger: b.ledger[:0]}
+	*b = broken{block: b.block, written: b.written, ledger: b.ledger[:0]}
 	x.honest = false
 	if x.disk != nil {
 		b.disk, _ = x.disk.inner.(*faultinject.Disk)
@@ -99,7 +100,7 @@ func (x *KV) forgive(f *Failure) *Failure {
 
 // space is SPACE as far as it can be asked for after a fault.
 func (x *KV) space(t Target) *Failure {
-	x.noteFaults()
+	x.noteFaults(x.got.err)
 	f := CheckSpace(t, &x.model)
 	if f != nil && x.broken.inexact && f.Site == "too-many" {
 		return nil
@@ -121,7 +122,7 @@ func (x *KV) heal() {
 		x.effect = false
 		return
 	}
-	x.noteFaults()
+	x.noteFaults(x.got.err)
 	x.lift()
 	err := x.target.Sync(context.Background())
 	if err == nil {
@@ -169,12 +170,10 @@ func (x *KV) rebootBroken() {
 	err := x.component.close()
 	x.disk.Forget()
 	if faultClass(err) {
-		x.got.err = err
-		x.noteFaults()
+		x.noteFaults(err)
 		x.lift()
 		x.recover()
-		x.got = answer{}
-		x.want = answer{}
+		x.got, x.want = answer{}, answer{}
 		return
 	}
 	if !x.keep(lifeFailure("close", "a store can be closed", err)) {
@@ -190,9 +189,7 @@ func (x *KV) rebootBroken() {
 		x.target = t
 		x.look(t)
 	case faultClass(err) || classOf(err) == classNoStore:
-		x.got.err = err
-		x.noteFaults()
-		x.got.err = nil
+		x.noteFaults(err)
 		x.disk.Forget()
 		x.lift()
 		x.course.open()

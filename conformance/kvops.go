@@ -21,7 +21,7 @@ func (x *KV) apply(op *Op) {
 	} else {
 		x.plainly(op)
 	}
-	x.noteFaults()
+	x.noteFaults(x.got.err)
 	x.pardoned(x.got.err)
 	x.look(x.target)
 }

@@ -82,7 +82,7 @@ func (x *KV) reclaim(op *Op) {
 	more, err := x.target.Reclaim(context.Background())
 	x.stepped(more, err)
 	x.recorded()
-	if x.noteFaults(); x.effect && x.failure == nil && !x.broken.inexact {
+	if x.noteFaults(x.got.err); x.effect && x.failure == nil && !x.broken.inexact {
 		x.keep(CheckReleased(x.target, before))
 	}
 }

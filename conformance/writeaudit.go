@@ -68,6 +68,15 @@ func (a *writeAudit) begin() {
 	*a = writeAudit{extents: a.extents[:0], now: a.now, suspects: a.suspects[:0], slots: a.slots[:0], young: a.young[:0]}
 }
 
+// slotsEnd returns where the slots end, 0 if it is not known that there are any.
+func (a *writeAudit) slotsEnd() int64 {
+	if len(a.slots) == 0 {
+		return 0
+	}
+	last := &a.slots[len(a.slots)-1]
+	return last.Off + last.Size
+}
+
 // FindSlots asks f where the slots of the store are that it has made on d, and forgets those of the one before. While f makes one there
 // are none.
 func (d *TraceDisk) FindSlots(f Factory) {
@@ -107,10 +116,7 @@ func (d *TraceDisk) Look(t Target) {
 func (d *TraceDisk) opened(size int64) {
 	a := &d.writes
 	a.size = size
-	first := int64(1)
-	if n := len(a.slots); n > 0 {
-		first = (a.slots[n-1].Off + a.slots[n-1].Size + size - 1) / size
-	}
+	first := max(1, (a.slotsEnd()+size-1)/size)
 	d.AppendOnly(first * size)
 	for x := first; x < int64(len(a.now)); x++ {
 		d.occupy(x*size, a.now[x].Pointer)
@@ -147,7 +153,7 @@ func (a *writeAudit) submitted(r *disk.Request) string {
 				y.covered = r
 			}
 		}
-	case r.Kind == disk.Write && len(a.slots) > 0 && r.Off < a.slots[len(a.slots)-1].Off+a.slots[len(a.slots)-1].Size:
+	case r.Kind == disk.Write && r.Off < a.slotsEnd():
 		return a.slotWritten(r)
 	}
 	return ""
