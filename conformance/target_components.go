@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"context"
+	"errors"
 
+	"github.com/shardproof/shardproof/engine"
 	"github.com/shardproof/shardproof/engine/bufcache"
 	"github.com/shardproof/shardproof/engine/chunk"
 	"github.com/shardproof/shardproof/engine/disk"
@@ -123,6 +125,7 @@ type indexFactory struct {
 	cache   bufcache.Cache
 	probes  *probe.Set
 	last    *index.Tree
+	target  indexTarget
 }
 
 func (f *indexFactory) Open(b *IndexBelow, c *Config) (IndexTarget, error) {
@@ -131,9 +134,32 @@ func (f *indexFactory) Open(b *IndexBelow, c *Config) (IndexTarget, error) {
 	f.last = index.Open(b.Chunks, b.Recorder, b.Recorded, b.Replay, index.Options{
 		Geometry: b.Geometry, TablePages: int(c.Get(OptTable)), FilterBits: int(c.Get(OptFilterBits)), Trigger: int(c.Get(OptTrigger)),
 		Fanout: int(c.Get(OptFanout)), Cache: &f.cache, Probes: f.probes,
-		Await: b.Await, Parts: noParts, Pin: b.Pin, Unpin: b.Unpin, Reuse: f.last,
+		Await: b.Await, Parts: noParts, Pin: b.Pin, Unpin: b.Unpin, MustMerge: f.target.mustMerge, Reuse: f.last,
 	})
-	return f.last, nil
+	f.target = indexTarget{Tree: f.last}
+	return &f.target, nil
+}
+
+// indexTarget is an index whose metadata has room for every table, which a store sees to otherwise: when compaction lacks it, or
+// little is left, the next flush merges everything.
+type indexTarget struct {
+	*index.Tree
+	lacking bool // compaction lacked room
+}
+
+func (t *indexTarget) mustMerge(full bool) bool {
+	full = full || t.lacking || t.Crowded() || !t.FlushFits()
+	t.lacking = false
+	return full
+}
+
+// Compact implements index.Index.
+func (t *indexTarget) Compact(ctx context.Context) (bool, error) {
+	did, err := t.Tree.Compact(ctx)
+	if t.lacking = errors.Is(err, engine.ErrFull); t.lacking {
+		return false, nil
+	}
+	return did, err
 }
 
 // noParts says of every put that it has one part.

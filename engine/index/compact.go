@@ -205,7 +205,7 @@ func (j *compactJob) build(t *Tree) error {
 	if err := j.addSources(t, m, &start); err != nil {
 		return err
 	}
-	b := t.newBuilder(&j.out, 1, t.tableEntries(t.meta.Entries(), false))
+	b := t.newBuilder(&j.out, 1, j.tableEntries(t))
 	written := 0
 	next, last := j.next, true
 	for e := m.peek(); e != nil; e = m.peek() {
@@ -239,6 +239,15 @@ func (j *compactJob) build(t *Tree) error {
 	t.pinTables(&j.out)
 	j.appended(dep)
 	return nil
+}
+
+// tableEntries returns how many entries a table that is built gets. One that is only written elsewhere stays one table, however
+// large level 0 had to make it, so that the metadata, be it full, can name it where it lies next.
+func (j *compactJob) tableEntries(t *Tree) int {
+	if j.into < 0 {
+		return int(j.source.Entries)
+	}
+	return t.tableEntries(t.meta.Entries(), false)
 }
 
 // sliceLimit returns about how many bytes of entries a slice may have.
