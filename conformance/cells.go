@@ -1,9 +1,6 @@
 package conformance
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // A cell is an operation of one kind in one state of the component: how much of the product of the two a run has seen says more
 // than how often each occurred.
@@ -88,15 +85,4 @@ func (c *Cells) names(suites func(string) bool) map[string]uint64 {
 }
 
 // Emptiest returns the names of the n cells with the lowest counts, the lowest first, and how many cells were hit at all.
-func (r *Report) Emptiest(n int) (names []string, hit int) {
-	for name, count := range r.Cells {
-		names = append(names, name)
-		if count > 0 {
-			hit++
-		}
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(r.Cells[a], r.Cells[b]), cmp.Compare(a, b))
-	})
-	return names[:min(n, len(names))], hit
-}
+func (r *Report) Emptiest(n int) (names []string, hit int) { return emptiest(r.Cells, n) }

@@ -52,7 +52,7 @@ type OptionInfo struct {
 }
 
 // ofIndex are the suites in which an index runs.
-var ofIndex = []string{"kv", "crash", "fault", "index"}
+var ofIndex = []string{"kv", "crash", "fault", "crash-fault", "index"}
 
 var options = [optionCount]OptionInfo{
 	OptBlock:       {"block", 64, 64, 4096, []uint32{64, 128, 512}, "bytes of a logical block", true, 1, inAll},

@@ -9,6 +9,7 @@ import (
 	"github.com/shardproof/shardproof/crashsim"
 	"github.com/shardproof/shardproof/engine"
 	"github.com/shardproof/shardproof/engine/disk"
+	"github.com/shardproof/shardproof/faultinject"
 )
 
 // format makes an empty component on a blank disk and opens it. A geometry that it cannot have is no counterexample: the
@@ -22,8 +23,7 @@ func (x *course) format() bool {
 			return false
 		}
 		x.disk = &x.traced
-		_, ordered := d.(*crashsim.Disk) // in an order of its own
-		x.disk.Reset(d, &x.trace, c.Get(OptReorder) != 0 && !ordered, uint64(c.Get(OptSeed)))
+		x.disk.Reset(d, &x.trace, c.Get(OptReorder) != 0 && !ordered(d), uint64(c.Get(OptSeed)))
 	}
 	err := x.component.format()
 	if errors.Is(err, engine.ErrGeometry) {
@@ -31,6 +31,15 @@ func (x *course) format() bool {
 		return false
 	}
 	return x.keep(lifeFailure("format", "a blank disk can be formatted", err)) && x.open()
+}
+
+// ordered reports whether requests complete in an order of d's own.
+func ordered(d disk.Disk) bool {
+	if f, ok := d.(*faultinject.Disk); ok {
+		d = f.Below()
+	}
+	_, ok := d.(*crashsim.Disk)
+	return ok
 }
 
 // below returns the disk for the component, nil where it needs none.

@@ -3,8 +3,10 @@ package conformance
 // faultEntry follows one fault to its end.
 type faultEntry struct {
 	rule     int
+	way      uint8 // of breaking the disk: a place in FaultNames
 	off, n   int64 // of damage; n 0: it is none
 	fired    bool
+	recent   bool // it fired since somebody looked
 	reported bool // an operation during which it fired, or damage was there, answered an error
 }
 
@@ -18,6 +20,8 @@ type FaultStats struct {
 	Unreachable uint64 // never met
 	Reopened    uint64 // stores that had given up when their disk was whole again
 	Stuck       uint64 // stores that had no space left to be closed
+	Excused     uint64 // recoveries that lost what a declared limit lets them lose
+	Cells       faultCells
 }
 
 // add adds the counts of o to f.
@@ -30,6 +34,8 @@ func (f *FaultStats) add(o *FaultStats) {
 	f.Unreachable += o.Unreachable
 	f.Reopened += o.Reopened
 	f.Stuck += o.Stuck
+	f.Excused += o.Excused
+	f.Cells.add(&o.Cells)
 }
 
 // ledger returns the counts for a report.
@@ -37,6 +43,7 @@ func (f *FaultStats) ledger() *FaultLedger {
 	return &FaultLedger{
 		Masked: f.Masked, Reported: f.Reported, Repaired: f.Repaired, Unreachable: f.Unreachable,
 		Missing: f.Ordered - f.Masked - f.Reported - f.Repaired - f.Unreachable,
+		Excused: f.Excused,
 	}
 }
 
@@ -46,22 +53,12 @@ func (x *KV) noteFaults(err error) {
 	if b.disk == nil || !b.now {
 		return
 	}
-	failed := faultClass(err)
-	events := b.disk.Events()
-	for _, e := range events[b.seen:] {
-		x.stats.Fault.Injected++
-		b.inexact = true
-		for i := range b.ledger {
-			if l := &b.ledger[i]; l.rule == e.Rule {
-				l.fired, l.reported = true, l.reported || failed
-			}
-		}
-	}
-	b.seen = len(events)
+	x.noteHits()
+	failed := faultClass(err) && !x.disk.quiet
 	for i := range b.ledger {
-		if l := &b.ledger[i]; failed && l.n > 0 {
-			l.reported = true
-		}
+		l := &b.ledger[i]
+		l.reported = l.reported || failed && (l.recent || l.n > 0)
+		l.recent = false
 	}
 }
 

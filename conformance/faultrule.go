@@ -33,7 +33,7 @@ func (x *KV) ruleOf(op *Op) faultinject.Rule {
 	effects := [...]faultinject.Effect{faultinject.None, faultinject.Part, faultinject.All}
 	switch FaultNames[op.Which] {
 	case "read":
-		r.Do, r.On = faultinject.Fail, faultinject.Read
+		r.Do, r.On, r.From = faultinject.Fail, faultinject.Read, x.sparesSlots()
 	case "write":
 		r.Do, r.On, r.Effect = faultinject.Fail, faultinject.Write, effects[op.Choice%3]
 	case "flush":
@@ -45,7 +45,7 @@ func (x *KV) ruleOf(op *Op) faultinject.Rule {
 	case "astray":
 		r.Do, r.From, r.Times, r.Arg = faultinject.Misdirect, x.dataBegins(), 1, op.Choice
 	case "strayread":
-		r.Do, r.On, r.Times, r.Arg = faultinject.Misdirect, faultinject.Read, 1, op.Choice
+		r.Do, r.On, r.From, r.Times, r.Arg = faultinject.Misdirect, faultinject.Read, x.sparesSlots(), 1, op.Choice
 	case "stale":
 		r.Do, r.From, r.Times = faultinject.Stale, x.dataBegins(), 1
 	case "gone":
@@ -66,23 +66,33 @@ func (x *KV) ruleOf(op *Op) faultinject.Rule {
 	return r
 }
 
+// sparesSlots returns where reads that fail begin: behind the superblock once a slot of it is damaged, for two bad slots of a page at
+// once, of which one is not known to be unreadable, may be all that had the newest version.
+func (x *KV) sparesSlots() int64 {
+	if x.broken.slot {
+		return x.dataBegins()
+	}
+	x.broken.reads = true
+	return 0
+}
+
 // dataBegins returns where the superblock ends, as far as that is known.
 func (x *KV) dataBegins() int64 { return x.disk.writes.slotsEnd() }
 
 // writtenBlock returns the n-th block that holds anything but zeros, modulo how many there are. One slot of the superblock at a time
-// may be damaged: each page must keep two.
+// may be damaged: each page must keep two; see sparesSlots.
 func (x *KV) writtenBlock(n uint32) (int64, bool) {
 	b, size := &x.broken, x.disk.info.LogicalBlock
 	if len(b.block) != size {
 		b.block = make([]byte, size)
 	}
 	off := int64(0)
-	if b.slot {
+	if b.slot || b.reads {
 		off = x.dataBegins()
 	}
 	b.written = b.written[:0]
 	for ; off < x.disk.info.Size; off += int64(size) {
-		if b.disk.Below().Read(b.block, off) == nil && !allZero(b.block) {
+		if x.peek(b.block, off) && !allZero(b.block) {
 			b.written = append(b.written, off)
 		}
 	}
@@ -92,4 +102,22 @@ func (x *KV) writtenBlock(n uint32) (int64, bool) {
 	found := b.written[int(n)%len(b.written)]
 	b.slot = b.slot || found < x.dataBegins()
 	return found, true
+}
+
+// peek reads what is written at off, without deciding what a crash has left open.
+func (x *KV) peek(p []byte, off int64) bool {
+	if d := x.crashDisk(); d != nil {
+		d.Peek(p, off)
+		return true
+	}
+	return x.broken.disk.Below().Read(p, off) == nil
+}
+
+// damages reports whether op makes bytes wrong, or hides them for good.
+func damages(op *Op) bool {
+	switch FaultNames[op.Which] {
+	case "read", "write", "flush", "space", "gone", "readonly":
+		return false
+	}
+	return true
 }

@@ -40,6 +40,8 @@ type TraceDisk struct {
 	scratch   []byte   // for Ask on a disk that is no Asker
 	violation *Violation
 
+	meets func(off, n int64) // called for every read; nil: nobody wants to know
+
 	quiet bool // nothing goes into the trace, and data is not looked at: one of many ways a sequence could go on
 
 	writes writeAudit
@@ -106,6 +108,9 @@ func (d *TraceDisk) Flying() int { return len(d.flying) }
 
 // Forget says that whoever had requests in flight is gone.
 func (d *TraceDisk) Forget() {
+	if f, ok := d.inner.(interface{ Forget() }); ok {
+		f.Forget()
+	}
 	d.flying = d.flying[:0]
 	d.Reopen()
 	d.writes.young = d.writes.young[:0]
@@ -308,6 +313,9 @@ func (d *TraceDisk) say(what string, off int64, n int) string {
 }
 
 func (d *TraceDisk) traceRange(what uint64, off int64, n int, err error) {
+	if d.meets != nil && what <= traceAsk {
+		d.meets(off, int64(n))
+	}
 	d.word(what | uint64(n)<<16 | bit(err != nil)<<56)
 	d.word(uint64(off))
 }

@@ -42,7 +42,7 @@ func (r *run) report(ctx context.Context, canary *CanaryReport, failures []Failu
 		rep.Crashes, rep.CrashStates = &c.Crashes, &c.States
 	}
 	if f := t.stats.Fault; f.Ordered > 0 {
-		rep.Faults, rep.FaultLedger = &f.Ordered, f.ledger()
+		rep.Faults, rep.FaultLedger, rep.FaultCells = &f.Ordered, f.ledger(), f.Cells.names(rep.Crashes != nil)
 	}
 	audit := t.audit
 	rep.DeterminismAudit = &audit

@@ -7,7 +7,7 @@ import "slices"
 const Opset = 5
 
 // Suites are the names a sequence may be run under; each has one Executor.
-var Suites = []string{"kv", "extent", "chunk", "index", "crash", "fault"}
+var Suites = []string{"kv", "extent", "chunk", "index", "crash", "fault", "crash-fault"}
 
 // wholeStore reports whether the sequences of suite drive a whole store, with its log.
 func wholeStore(suite string) bool { return slices.Contains(inKV, suite) }

@@ -4,13 +4,13 @@ import "slices"
 
 // Where a kind may stand.
 var (
-	inKV     = []string{"kv", "crash", "fault"} // a whole store
-	onWhole  = []string{"kv", "crash"}          // one whose disk works: an operation of many steps is not judged on another
+	inKV     = []string{"kv", "crash", "fault", "crash-fault"} // a whole store
+	onWhole  = []string{"kv", "crash"}                         // one whose disk works: an operation of many steps is not judged on another
 	inExtent = []string{"extent"}
 	inChunk  = []string{"chunk"}
 	inIndex  = []string{"index"}
-	inCrash  = []string{"crash"}
-	inFault  = []string{"fault"}
+	inCrash  = []string{"crash", "crash-fault"}
+	inFault  = []string{"fault", "crash-fault"}
 	inAll    = Suites
 )
 

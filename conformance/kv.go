@@ -47,6 +47,7 @@ type KV struct {
 
 	crashed crashing
 	broken  broken
+	meets   func(off, n int64) // met, bound once
 
 	// Buffers reused for ever.
 	value   []byte // as generated
@@ -61,6 +62,7 @@ type KV struct {
 func NewKV(f Factory, source DiskSource) *KV {
 	x := &KV{factory: f}
 	x.course = course{component: x, disks: source, probes: f, order: "mutations become persistent in their order, and stay so"}
+	x.meets = x.met
 	return x
 }
 

@@ -84,6 +84,8 @@ func (x *KV) interrupted(op *Op) {
 	fits := interruptible(op.Kind)
 	if fits {
 		x.plainly(op)
+		x.noteFaults(x.got.err)
+		x.pardoned(x.got.err)
 	}
 	if d.PowerOff() {
 		x.got, x.want, x.failure = answer{}, answer{}, nil
@@ -116,9 +118,13 @@ func (x *KV) aftermath(op *Op, at int, d *crashsim.Disk) {
 	}
 	x.stats.Crash.Crashes++
 	d.PowerOn(op.Choice)
+	x.broken.recovery = duringRecovery
 	if op.Fill > 0 {
+		x.during(duringRecovery)
 		x.cutAgain(op, d)
+		x.broken.recovery = duringSecond
 	}
+	x.rememberBroken()
 	if r, rewinds := x.factory.(Rewinder); rewinds {
 		r.Remember()
 	}
@@ -139,26 +145,19 @@ func (x *KV) cutAgain(op *Op, d *crashsim.Disk) {
 	d.Cut(int(op.Fill) - 1)
 	_, err := x.factory.Open(x.below(), &x.seq.Config)
 	x.crashed.opened = !d.PowerOff()
-	if x.crashed.opened && err != nil {
+	x.noteFaults(err)
+	if x.crashed.opened && err != nil && !(x.broken.now && (faultClass(err) || classOf(err) == classNoStore)) {
 		x.keep(persistFailure("open", siteOf(err), "a store can be opened after a crash", "ok", errorText(err)))
 	}
 	x.disk.Forget()
 	d.PowerOn(0)
 }
 
-// crashDisk returns the disk below as one that can lose power, nil if it is not.
-func (x *KV) crashDisk() *crashsim.Disk {
-	if x.disk == nil {
-		return nil
-	}
-	d, _ := x.disk.inner.(*crashsim.Disk)
-	return d
-}
-
 // interrupt begins a step of the store, and ends the store in the middle of it.
 func (x *KV) interrupt(op *Op, d *crashsim.Disk) {
 	step := InterruptNames[op.Which]
 	x.arm(op, d)
+	x.during(interruptPhases[op.Which])
 	err := x.begin(step)
 	if !d.PowerOff() { // it came to its end
 		x.ended(step, err)
@@ -200,7 +199,7 @@ func (x *KV) begin(step string) error {
 
 // ended judges a step that the crash came too late for.
 func (x *KV) ended(step string, err error) {
-	if !x.tolerable(err) {
+	if !x.tolerable(err) && !(x.broken.now && faultClass(err)) {
 		x.keep(lifeFailure("error", step+" does its work", err))
 	}
 	if step == "close" && err == nil {
@@ -269,7 +268,7 @@ func (x *KV) leaf(again bool) (digest uint64, ok bool) {
 	x.disk.Forget()
 	t, _, ok := x.recovered("a store can be opened after a power cut")
 	if !ok {
-		return 0, false
+		return lostDigest, x.broken.lost
 	}
 	if x.crashed.trails != nil && !again {
 		if lost, fits := x.crashDisk().Trail(); fits {
@@ -286,6 +285,7 @@ func (x *KV) leaf(again bool) (digest uint64, ok bool) {
 
 // rewind makes what the next store draws by chance what the one before drew after the same crash.
 func (x *KV) rewind() {
+	x.rewindBroken()
 	if r, rewinds := x.factory.(Rewinder); rewinds {
 		r.Return()
 	}
@@ -311,6 +311,9 @@ func (x *KV) readAll(t Target, d *dump) bool {
 	for _, id := range d.ids {
 		start := len(d.bytes)
 		if d.bytes, err = t.AppendShard(d.bytes, id); err != nil {
+			if x.excusedLoss(err) {
+				return false
+			}
 			return x.keep(persistFailure("error", siteOf(err), "a recovered store can read what it lists", keyText(id, x.seq), errorText(err)))
 		}
 		d.shards = append(d.shards, model.Shard{ID: id, Data: d.bytes[start:]})
@@ -332,13 +335,16 @@ func (d *dump) digest() uint64 {
 // same (PERSIST).
 func (x *KV) recovered(claim string) (t Target, n uint64, ok bool) {
 	got := &x.crashed.before
+	if !x.openBroken() {
+		return nil, 0, false
+	}
 	if t, ok = x.openAfter(claim); !ok || !x.readAll(t, got) {
 		return t, 0, false
 	}
-	if n, ok = x.model.Explain(got.shards); !ok {
+	if n, ok = x.explained(got.shards); !ok {
 		x.keep(CheckPersist(&x.model, got.shards, x.seq))
 	}
-	return t, n, ok
+	return t, n, ok && x.agrees(got.shards)
 }
 
 // The ways in which a state goes on after a put.
@@ -412,7 +418,7 @@ func (x *KV) end(t Target, how int) bool {
 	}
 	switch how {
 	case endCleanly:
-		if !x.keep(CheckAudit(t, x.disk, &x.scratch)) {
+		if !x.keep(x.forgive(CheckAudit(t, x.disk, &x.scratch))) {
 			return false
 		}
 		if err := t.Close(); err != nil {
@@ -435,10 +441,17 @@ func (x *KV) end(t Target, how int) bool {
 func (x *KV) recover() {
 	t, n, ok := x.recovered("a store can be opened after a crash")
 	x.target = t
+	if x.broken.lost {
+		x.startAnew()
+	}
 	if !ok {
 		return
 	}
+	if n < x.model.Persisted() {
+		x.model.Lose(n)
+	}
 	x.model.Crash(n)
+	x.model.Settle()
 	x.deps = append(x.deps[:0], make([]engine.Dependency, n)...) // all of these are persistent now, and their store is gone
 	x.dirty, x.superDirty, x.empty = true, true, false
 	x.live = 0

@@ -21,24 +21,33 @@ import (
 
 // broken is what a KV knows of a disk that breaks.
 type broken struct {
-	disk    *faultinject.Disk // nil: it does not break
-	now     bool              // something was broken since the disk was whole
-	inexact bool              // something was hit since the store was made: what could not be looked up counts as live for ever
-	stuck   bool              // the store could not be closed for want of space; see KV.stuck
-	slot    bool              // of the superblock is damaged
-	block   []byte            // scratch
-	written []int64           // scratch: offsets of the blocks that were written
-	seen    int               // events that were looked at
-	ledger  []faultEntry
+	disk     *faultinject.Disk // nil: it does not break
+	now      bool              // something was broken since the disk was whole
+	inexact  bool              // something was hit since the store was made: what could not be looked up counts as live for ever
+	stuck    bool              // the store could not be closed for want of space; see KV.stuck
+	slot     bool              // of the superblock is damaged
+	reads    bool              // of the superblock may fail, or be of elsewhere
+	damaged  bool              // blocks are damaged, or a read may show others
+	excused  bool              // they were when the store was opened
+	lost     bool              // shards, for good
+	crash    atCrash
+	said     said
+	block    []byte     // scratch
+	written  []int64    // scratch: offsets of the blocks that were written
+	seen     int        // events that were looked at
+	phase    faultPhase // of the store
+	recovery faultPhase // of the next open after a crash
+	ledger   []faultEntry
 }
 
 // whole forgets all faults: the disk is new.
 func (x *KV) whole() {
 	b := &x.broken
-	*b = broken{block: b.block, written: b.written, ledger: b.ledger[:0]}
-	x.honest = false
+	*b = broken{block: b.block, written: b.written, ledger: b.ledger[:0], crash: b.crash, said: b.said}
+	x.honest, x.model.Recall = false, false
 	if x.disk != nil {
 		b.disk, _ = x.disk.inner.(*faultinject.Disk)
+		x.model.Recall = b.disk != nil && x.crashDisk() != nil
 	}
 }
 
@@ -49,7 +58,7 @@ func (x *KV) breakDisk(op *Op) {
 		x.effect = false
 		return
 	}
-	e := faultEntry{}
+	e := faultEntry{way: op.Which}
 	r := x.ruleOf(op)
 	if op.Which < firstDamage || op.Which > lastDamage {
 		e.rule = b.disk.Add(r)
@@ -62,7 +71,8 @@ func (x *KV) breakDisk(op *Op) {
 		e.off, e.n, e.fired = off, int64(x.disk.info.LogicalBlock), true
 		e.rule = b.disk.Damage(r, e.off, e.n)
 	}
-	b.now, x.honest = true, true
+	b.now, x.honest, x.disk.meets = true, true, x.meets
+	b.damaged = b.damaged || damages(op)
 	b.ledger = append(b.ledger, e)
 	x.stats.Fault.Ordered++
 }
@@ -111,9 +121,12 @@ func (x *KV) space(t Target) *Failure {
 // lift makes the disk whole again, with all that was on it.
 func (x *KV) lift() {
 	b := &x.broken
-	x.closeLedger()
+	if !x.disk.quiet {
+		x.closeLedger()
+	}
 	b.disk.LiftAll()
-	b.now, b.slot, x.honest = false, false, false
+	b.now, b.slot, b.reads, b.damaged, x.honest = false, false, false, false, false
+	x.disk.meets = nil
 }
 
 // heal makes the disk whole again: the store goes on, or is opened again if it has given up, and has all that it should (HEAL).
@@ -149,7 +162,7 @@ func (x *KV) reopen() {
 	if x.target != nil {
 		_ = x.target.Close() // it has given up
 	}
-	x.disk.Forget()
+	x.die(0)
 	x.drop()
 	x.recover()
 }
@@ -160,16 +173,18 @@ func (x *KV) stuck(err error) bool {
 	x.broken.stuck = x.broken.inexact && errors.Is(err, engine.ErrFull)
 	if x.broken.stuck {
 		x.stats.Fault.Stuck++
-		x.disk.Forget()
+		x.die(0)
 	}
 	return x.broken.stuck
 }
 
 // rebootBroken closes and opens the store on a broken disk. What cannot be closed, or opened, on it can be once it is whole.
 func (x *KV) rebootBroken() {
+	x.during(duringClose)
 	err := x.component.close()
-	x.disk.Forget()
+	x.during(duringOpen)
 	if faultClass(err) {
+		x.die(0)
 		x.noteFaults(err)
 		x.lift()
 		x.recover()
@@ -190,7 +205,7 @@ func (x *KV) rebootBroken() {
 		x.look(t)
 	case faultClass(err) || classOf(err) == classNoStore:
 		x.noteFaults(err)
-		x.disk.Forget()
+		x.die(0)
 		x.lift()
 		x.course.open()
 	default:

@@ -16,6 +16,9 @@ func (x *KV) apply(op *Op) {
 	if x.crashed.watch != nil {
 		x.crashed.watch(x.at)
 	}
+	if x.broken.now {
+		x.during(phaseOf(op.Kind))
+	}
 	if x.crashed.next != nil {
 		x.interrupted(op)
 	} else {

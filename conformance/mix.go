@@ -8,12 +8,12 @@ type MixShare struct {
 	Share   int // relative to the others
 }
 
-// MixShares are the shares of the stock profiles: half of all sequences drive the whole store, a quarter of these through crashes and a quarter on
-// disks that break.
-var MixShares = []MixShare{{"kv", 2}, {"crash", 1}, {"fault", 1}, {"chunk", 2}, {"extent", 1}, {"index", 1}}
+// MixShares are the shares of the stock profiles: half of all sequences drive the whole store, of these a quarter through crashes, an
+// eighth on disks that break, and an eighth through both.
+var MixShares = []MixShare{{"kv", 4}, {"crash", 2}, {"fault", 1}, {"crash-fault", 1}, {"chunk", 4}, {"extent", 2}, {"index", 2}}
 
 // mixParts is the sum of the shares.
-const mixParts = 8
+const mixParts = 16
 
 // mixShare returns the share of a stock profile in the mix.
 func mixShare(profile string) int {

@@ -61,7 +61,7 @@ func TestAMixSharesSequencesOutByTheirSeeds(t *testing.T) {
 	}
 	require.Equal(t, mixParts, sum)
 	for _, share := range MixShares {
-		require.InDelta(t, n*share.Share/8, counts[share.Profile], n/50, share.Profile)
+		require.InDelta(t, n*share.Share/mixParts, counts[share.Profile], n/50, share.Profile)
 	}
 }
 

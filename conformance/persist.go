@@ -75,24 +75,20 @@ func valueOf(s model.State, id engine.ShardID) ([]byte, bool) {
 
 // outcomes returns what a crash may leave of a shard: in words, and as a predicate.
 func outcomes(m *model.Store, id engine.ShardID) (text string, allowed func(value []byte, ok bool) bool) {
-	type outcome struct {
-		value []byte
-		ok    bool
-	}
-	value, ok := valueOf(m.Base(), id)
-	all := []outcome{{value, ok}}
+	value, found := valueOf(m.Base(), id)
+	all := []sight{{model.Shard{ID: id, Data: value}, found}}
 	for _, l := range m.Later() {
 		if l.ID == id {
-			all = append(all, outcome{l.Data, !l.Delete})
+			all = append(all, sight{l.Shard, !l.Delete})
 		}
 	}
 	words := make([]string, len(all))
 	for i, o := range all {
-		words[i] = outcomeText(o.value, o.ok)
+		words[i] = outcomeText(o.Data, o.found)
 	}
 	return strings.Join(words, " or "), func(value []byte, ok bool) bool {
 		for _, o := range all {
-			if o.ok == ok && bytes.Equal(o.value, value) {
+			if o.found == ok && bytes.Equal(o.Data, value) {
 				return true
 			}
 		}

@@ -3,7 +3,7 @@ package conformance
 import "slices"
 
 // Profiles are the stock profiles, one a suite. The profile named all is a mix of them; see Mix.
-var Profiles = []*Profile{kvProfile(), extentProfile(), chunkProfile(), indexProfile(), crashProfile(), faultProfile()}
+var Profiles = []*Profile{kvProfile(), extentProfile(), chunkProfile(), indexProfile(), crashProfile(), faultProfile(), crashFaultProfile()}
 
 // ProfileNamed returns the stock profile of that name, or nil.
 func ProfileNamed(name string) *Profile {
@@ -228,6 +228,24 @@ func faultProfile() *Profile {
 	p.Full = 0
 	breaking := func(w *Weights) {
 		w[KindFault], w[KindHeal] = 12, 4
+		w[KindFill], w[KindDrain], w[KindFormat] = 0, 0, 0
+	}
+	breaking(&p.Weights)
+	for i := range p.Phases {
+		breaking(&p.Phases[i].Weights)
+	}
+	p.Kept = append(p.Kept[:2:2], KindFault)
+	return p
+}
+
+// crashFaultProfile drives a whole store on a disk that breaks and loses power.
+func crashFaultProfile() *Profile {
+	p := crashProfile()
+	p.Name, p.Suite = "crash-fault", "crash-fault"
+	p.Full = 0
+	breaking := func(w *Weights) {
+		w[KindFault], w[KindHeal] = 12, 2
+		w[KindCrash], w[KindKill] = 2, 2
 		w[KindFill], w[KindDrain], w[KindFormat] = 0, 0, 0
 	}
 	breaking(&p.Weights)

@@ -9,7 +9,7 @@ import (
 // ReduceRuns returns how many executions a run spends on making one failure of a suite small. A few hundred reach the end for nearly
 // all; a failure that needs more is worth a minimize of its own. With crashes and faults the failures are deeper.
 func ReduceRuns(suite string) int {
-	if suite == "crash" || suite == "fault" {
+	if suite != "kv" && wholeStore(suite) {
 		return 1000
 	}
 	return 300

@@ -33,8 +33,11 @@ type Report struct {
 	Crash       *CrashFigures `json:"crash,omitempty"`
 	Faults      *uint64       `json:"faults,omitempty"`
 	FaultLedger *FaultLedger  `json:"fault_ledger,omitempty"`
-	Schedules   *uint64       `json:"schedules,omitempty"`
-	Strategies  []string      `json:"strategies,omitempty"`
+
+	FaultCells map[string]uint64 `json:"fault_cells,omitempty"` // hits by fault/phase
+
+	Schedules  *uint64  `json:"schedules,omitempty"`
+	Strategies []string `json:"strategies,omitempty"`
 
 	ElapsedSeconds         float64 `json:"elapsed_seconds"`
 	CPUSeconds             float64 `json:"cpu_seconds"`
@@ -111,6 +114,7 @@ type FaultLedger struct {
 	Repaired    uint64 `json:"repaired"`
 	Unreachable uint64 `json:"unreachable"`
 	Missing     uint64 `json:"missing"`
+	Excused     uint64 `json:"excused"` // recoveries that lost what a declared limit lets them lose
 }
 
 // CanaryReport says whether the alarm rings: Ran sequences were run on a store that lies, in Caught of them the lie was seen.

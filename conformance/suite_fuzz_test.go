@@ -47,8 +47,11 @@ func fuzzSeeds(t testing.TB, suite string) (all []*Sequence) {
 	return all
 }
 
-func FuzzKV(f *testing.F)     { fuzzSuite(f, "kv", NewKV(NewEngineFactory(), MemoryDisks())) }
-func FuzzFault(f *testing.F)  { fuzzSuite(f, "fault", NewKV(NewEngineFactory(), FaultDisks())) }
+func FuzzKV(f *testing.F)    { fuzzSuite(f, "kv", NewKV(NewEngineFactory(), MemoryDisks())) }
+func FuzzFault(f *testing.F) { fuzzSuite(f, "fault", NewKV(NewEngineFactory(), FaultDisks())) }
+func FuzzCrashFault(f *testing.F) {
+	fuzzSuite(f, "crash-fault", NewKV(NewEngineFactory(), CrashFaultDisks()))
+}
 func FuzzCrash(f *testing.F)  { fuzzSuite(f, "crash", NewKV(NewEngineFactory(), CrashDisks())) }
 func FuzzExtent(f *testing.F) { fuzzSuite(f, "extent", NewExtent(NewExtentFactory(), MemoryDisks())) }
 func FuzzChunk(f *testing.F)  { fuzzSuite(f, "chunk", NewChunk(NewChunkFactory(), MemoryDisks())) }

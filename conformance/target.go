@@ -123,11 +123,25 @@ func lyingDisks(lie crashsim.Lie) DiskSource {
 }
 
 // FaultDisks returns a source of disks that can break; it is one disk, cleared for every sequence.
-func FaultDisks() DiskSource {
-	memory := MemoryDisks()
+func FaultDisks() DiskSource { return breaking(MemoryDisks()) }
+
+// CrashFaultDisks returns a source of disks that can break, and lose power; it is one disk, cleared for every sequence. None of them is
+// Unsafe: what a power cut has made unreadable there cannot be told from what broke.
+func CrashFaultDisks() DiskSource {
+	crashes := CrashDisks()
+	return breaking(func(c *Config) (disk.Disk, error) {
+		safe := *c
+		if safe.Get(OptDevice) == crashsim.Unsafe {
+			safe.Set(OptDevice, crashsim.Sectors)
+		}
+		return crashes(&safe)
+	})
+}
+
+func breaking(below DiskSource) DiskSource {
 	var d *faultinject.Disk
 	return func(c *Config) (disk.Disk, error) {
-		m, err := memory(c)
+		m, err := below(c)
 		if err != nil {
 			return nil, err
 		}

@@ -45,6 +45,15 @@ func (d *Disk) stop() {
 	}
 }
 
+// Poison says that a flush has failed: what it would have made durable stays at stake until it is written again, whatever is flushed
+// later. Nobody may rely on a second flush.
+func (d *Disk) Poison() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.passed += uint64(len(d.pend))
+	d.pend = d.pend[:0]
+}
+
 // PowerOn makes a stopped disk work again. After a power cut every version that was not durable is undecided. Outside of an
 // exploration the first questions about them are answered by lost, the first one by its lowest bit: 1 is no. After these the
 // answer is always yes: kept, whole, readable.

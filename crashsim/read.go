@@ -20,6 +20,20 @@ func (d *Disk) Read(p []byte, off int64) error {
 	return nil
 }
 
+// Peek fills p with what was written last at off, whether that was kept or not, and decides nothing: it is for who chooses what to do
+// to the disk.
+func (d *Disk) Peek(p []byte, off int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for b := off >> d.shift; b < (off+int64(len(p)))>>d.shift; b++ {
+		block := d.at(int32(b))
+		if d.undecided(int32(b)) {
+			block = d.content(d.head[b])
+		}
+		copy(p[b<<d.shift-off:], block)
+	}
+}
+
 // readable returns why n bytes at off cannot be read, or nil.
 func (d *Disk) readable(off int64, n int) error {
 	if err := d.usable(off, n); err != nil {

@@ -22,6 +22,7 @@ import (
 //	device NAME, lie NAME        at the beginning only
 //	submit AT LETTERS [fua]      a write of one block per letter; submit flush: a flush
 //	reap N [power]               N requests complete, in the order submitted; or fail because the power is off
+//	poison                       as the method: a flush has failed
 //	write, flush                 as submit, and everything in flight completes
 //	cut N, kill N, off [already] as the methods of Disk; already is what PowerOff returns
 //	on [ANSWERS], crash [...]    PowerOn, PowerOff and PowerOn; y and n answer the first questions
@@ -115,6 +116,8 @@ func (s *teller) tell(t *testing.T, words []string) (got, want string) {
 		s.d.Kill(number(t, argument))
 	case "off":
 		return fmt.Sprint(s.d.PowerOff()), fmt.Sprint(argument == "already")
+	case "poison":
+		s.d.Poison()
 	case "on":
 		s.d.PowerOn(answers(argument))
 	case "crash":

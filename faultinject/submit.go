@@ -86,6 +86,7 @@ func (d *Disk) take(f *flight) {
 		f.err = f.hit.err(f.orig.Kind.String(), f.orig.Off)
 		if f.sent.Data = f.sent.Data[:d.seen(f)]; !d.sees(f) {
 			f.stage = done
+			d.poison(f)
 		}
 	case r.Do == Lie && f.orig.Kind == disk.Flush:
 		f.stage = done
@@ -99,6 +100,14 @@ func (d *Disk) take(f *flight) {
 		if r.Effect == None {
 			f.stage = withheld
 		}
+	}
+}
+
+// poison tells the device below, if it wants to know, that a flush fails which it never sees: what the cache holds is in doubt from
+// now on, as it is in a device whose own flush fails.
+func (d *Disk) poison(f *flight) {
+	if p, ok := d.inner.(interface{ Poison() }); ok && f.orig.Kind == disk.Flush {
+		p.Poison()
 	}
 }
 

@@ -11,11 +11,15 @@ import (
 // Store is the reference model of engine.Store. The zero Store is empty and open. It is used by one goroutine.
 type Store struct {
 	Limit int // bytes of the largest shard it takes; 0: any
+	// Recall makes it remember every mutation since Settle, for Excuse.
+	Recall bool
 
 	mark
 	now    State      // M1
 	base   State      // every mutation up to persisted
 	later  []Mutation // persisted+1, persisted+2, ...
+	first  State      // with Recall: every mutation up to that of the last Settle
+	gone   []Mutation // with Recall: those since, up to persisted
 	could  State      // scratch: what a crash may leave
 	closed bool
 	bytes  []byte // what the values lie in, one after another
@@ -110,7 +114,10 @@ func (s *Store) Reopen() { s.closed = false }
 
 // Reset makes s empty and open, for another life; the dependencies of this one lose their meaning.
 func (s *Store) Reset() {
-	*s = Store{Limit: s.Limit, now: s.now[:0], base: s.base[:0], could: s.could[:0], later: s.later[:0], bytes: s.bytes[:0]}
+	*s = Store{
+		Limit: s.Limit, Recall: s.Recall, now: s.now[:0], base: s.base[:0], could: s.could[:0], later: s.later[:0], bytes: s.bytes[:0],
+		first: s.first[:0], gone: s.gone[:0],
+	}
 }
 
 // Mutations returns the number of the newest mutation, Persisted that of the newest one that is persistent; 0 is none.
@@ -122,6 +129,9 @@ func (s *Store) Persist(n uint64) {
 	count := min(max(n, s.persisted)-s.persisted, uint64(len(s.later)))
 	for _, m := range s.later[:count] {
 		s.base = s.base.Apply(m)
+		if s.Recall {
+			s.gone = append(s.gone, m)
+		}
 	}
 	s.later = slices.Delete(s.later, 0, int(count))
 	s.persisted += count
@@ -149,6 +159,35 @@ func (s *Store) Explain(got State) (n uint64, ok bool) {
 		}
 		s.could = s.could.Apply(s.later[i])
 	}
+}
+
+// Settle says that what is persistent now can no longer be taken for torn, whatever breaks.
+func (s *Store) Settle() { s.first, s.gone = append(s.first[:0], s.base...), s.gone[:0] }
+
+// Excuse returns the state nearest to Persisted that holds exactly got, of those since the last Settle: damage to the end of a log
+// cannot be told from a write that was torn. It reports false if there is none.
+func (s *Store) Excuse(got State) (n uint64, ok bool) {
+	s.could = append(s.could[:0], s.first...)
+	for i := 0; ; i++ {
+		if s.could.Equal(got) {
+			n, ok = s.persisted-uint64(len(s.gone)-i), true
+		}
+		if i == len(s.gone) {
+			return n, ok
+		}
+		s.could = s.could.Apply(s.gone[i])
+	}
+}
+
+// Lose makes s what it was after the mutation of number n, which Excuse returned.
+func (s *Store) Lose(n uint64) {
+	s.base = append(s.base[:0], s.first...)
+	for _, m := range s.gone[:uint64(len(s.gone))-(s.persisted-n)] {
+		s.base = s.base.Apply(m)
+	}
+	s.persisted, s.later = n, s.later[:0]
+	s.now = append(s.now[:0], s.base...)
+	s.Settle()
 }
 
 // Now returns what the store holds, until the next mutation; Base what certainly survives a crash (D of every shard), and Later

@@ -201,3 +201,32 @@ func TestExplainTellsAPrefixFromEverythingElse(t *testing.T) {
 	require.EqualValues(t, 5, s.Mutations(), "asking changes nothing")
 	require.EqualValues(t, 2, s.Persisted())
 }
+
+func TestExcuseKnowsWhatWasPersistentSinceSettle(t *testing.T) {
+	s := model.Store{Recall: true}
+	put(t, &s, 1, "old")
+	require.NoError(t, s.Sync(ctx))
+	s.Settle()
+	put(t, &s, 1, "a")
+	put(t, &s, 2, "b")
+	require.NoError(t, s.Sync(ctx))
+	put(t, &s, 3, "c")
+
+	shard := func(n byte, value string) model.Shard { return model.Shard{ID: id(n), Data: []byte(value)} }
+	for n, got := range map[uint64]model.State{1: {shard(1, "old")}, 2: {shard(1, "a")}, 3: {shard(1, "a"), shard(2, "b")}} {
+		excused, ok := s.Excuse(got)
+		require.True(t, ok)
+		require.Equal(t, n, excused)
+	}
+	for _, got := range []model.State{{}, {shard(2, "b")}, {shard(1, "old"), shard(2, "b")}, {shard(1, "a"), shard(2, "b"), shard(3, "c")}} {
+		_, ok := s.Excuse(got)
+		require.False(t, ok, "no state before, no mixture, and nothing that was not persistent")
+	}
+
+	s.Lose(2)
+	requireValue(t, &s, 1, "a")
+	require.Equal(t, uint64(2), s.Mutations())
+	require.Equal(t, uint64(2), s.Persisted())
+	_, ok := s.Excuse(model.State{shard(1, "old")})
+	require.False(t, ok, "what is left is settled")
+}

@@ -67,12 +67,13 @@ type exportedTest struct {
 
 // executorText is what makes the executor of each suite, as executors does.
 var executorText = map[string]string{
-	"kv":     "conformance.NewKV(conformance.NewEngineFactory(), conformance.MemoryDisks())",
-	"crash":  "conformance.NewKV(conformance.NewEngineFactory(), conformance.CrashDisks())",
-	"fault":  "conformance.NewKV(conformance.NewEngineFactory(), conformance.FaultDisks())",
-	"extent": "conformance.NewExtent(conformance.NewExtentFactory(), conformance.MemoryDisks())",
-	"chunk":  "conformance.NewChunk(conformance.NewChunkFactory(), conformance.MemoryDisks())",
-	"index":  "conformance.NewIndex(conformance.NewIndexFactory())",
+	"kv":          "conformance.NewKV(conformance.NewEngineFactory(), conformance.MemoryDisks())",
+	"crash":       "conformance.NewKV(conformance.NewEngineFactory(), conformance.CrashDisks())",
+	"fault":       "conformance.NewKV(conformance.NewEngineFactory(), conformance.FaultDisks())",
+	"crash-fault": "conformance.NewKV(conformance.NewEngineFactory(), conformance.CrashFaultDisks())",
+	"extent":      "conformance.NewExtent(conformance.NewExtentFactory(), conformance.MemoryDisks())",
+	"chunk":       "conformance.NewChunk(conformance.NewChunkFactory(), conformance.MemoryDisks())",
+	"index":       "conformance.NewIndex(conformance.NewIndexFactory())",
 }
 
 var exportTemplate = template.Must(template.New("test").Parse(`package {{.Package}}

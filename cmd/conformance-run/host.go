@@ -98,6 +98,8 @@ func (h *host) stock(p *conformance.Profile) conformance.Suite {
 		source = conformance.CrashDisks
 	case "fault":
 		source = conformance.FaultDisks
+	case "crash-fault":
+		source = conformance.CrashFaultDisks
 	}
 	s.NewExecutor = func() (conformance.Executor, error) {
 		x := newExecutor(source())
@@ -127,9 +129,10 @@ func (h *host) suiteOf(s *conformance.Sequence, file string) (conformance.Suite,
 
 // executors make what executes the sequences of each suite.
 var executors = map[string]func(conformance.DiskSource) conformance.Executor{
-	"kv":    func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
-	"crash": func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
-	"fault": func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
+	"kv":          func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
+	"crash":       func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
+	"fault":       func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
+	"crash-fault": func(d conformance.DiskSource) conformance.Executor { return conformance.NewKV(newStores(), d) },
 	"extent": func(d conformance.DiskSource) conformance.Executor {
 		return conformance.NewExtent(conformance.NewExtentFactory(), d)
 	},

@@ -181,17 +181,28 @@ func crashText(rep *conformance.Report) string {
 // faultText says how the faults ended.
 func faultText(rep *conformance.Report) string {
 	l := rep.FaultLedger
-	return fmt.Sprintf("%s faults: %s masked, %s reported, %s repaired, %s never met, %d without an end",
+	text := fmt.Sprintf("%s faults: %s masked, %s reported, %s repaired, %s never met, %d without an end",
 		grouped(*rep.Faults), brief(float64(l.Masked)), brief(float64(l.Reported)), brief(float64(l.Repaired)), brief(float64(l.Unreachable)), l.Missing)
+	if l.Excused > 0 {
+		text += fmt.Sprintf("; after %s a recovery lost what damage may cost", plural(int(l.Excused), "power cut"))
+	}
+	names, hit := rep.EmptiestFaults(4)
+	return text + fmt.Sprintf("\n  %d of %s of fault and phase hit; the emptiest: %s", hit, plural(len(rep.FaultCells), "pair"), countsText(names, rep.FaultCells))
 }
 
 // cellsText says how much of the product of kinds and states was seen, and what least.
 func cellsText(rep *conformance.Report) string {
 	names, hit := rep.Emptiest(6)
+	return fmt.Sprintf("%d of %s seen; the emptiest: %s", hit, plural(len(rep.Cells), "cell"), countsText(names, rep.Cells))
+}
+
+// countsText lists names with their counts.
+func countsText(names []string, counts map[string]uint64) string {
+	words := make([]string, len(names))
 	for i, name := range names {
-		names[i] = fmt.Sprintf("%s %s", name, grouped(rep.Cells[name]))
+		words[i] = fmt.Sprintf("%s %s", name, grouped(counts[name]))
 	}
-	return fmt.Sprintf("%d of %s seen; the emptiest: %s", hit, plural(len(rep.Cells), "cell"), strings.Join(names, ", "))
+	return strings.Join(words, ", ")
 }
 
 // honestText says how much work a sequence is.
