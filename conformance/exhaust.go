@@ -24,6 +24,7 @@ import (
 type Exhaust struct {
 	Ops     int
 	Second  bool  // the second alphabet, see Letters
+	Faults  bool  // break the disk besides, see faults; on one device only. New makes executors whose disks can break
 	Shard   Shard // of the words
 	Workers int
 	New     func() *KV // one for each worker, on disks that can lose power
@@ -37,6 +38,7 @@ type ExhaustFigures struct {
 	Done    uint64     // of these, in the shard
 	Cuts    uint64     // power cuts, in all sequences on all devices
 	Crash   CrashStats // of all of them
+	Fault   FaultStats
 	Fails   uint64
 	Stopped bool // before the end
 }
@@ -84,7 +86,7 @@ func (e *Exhaust) Run(ctx context.Context) (ExhaustFigures, error) {
 	for range max(1, e.Workers) {
 		all.Go(func() {
 			w := exhauster{all: e, x: e.New(), letters: letters}
-			w.x.crashed.deep = true
+			w.x.crashed.deep = !e.Faults
 			err := w.words(ctx, &next, total)
 			mu.Lock()
 			defer mu.Unlock()
@@ -100,6 +102,7 @@ func (f *ExhaustFigures) add(o *ExhaustFigures) {
 	f.Done += o.Done
 	f.Cuts += o.Cuts
 	f.Crash.add(&o.Crash)
+	f.Fault.add(&o.Fault)
 	f.Fails += o.Fails
 	f.Stopped = f.Stopped || o.Stopped
 }
@@ -114,6 +117,12 @@ type exhauster struct {
 	word    []Op
 	done    []disk.RequestKind // requests that completed in the last letter of the word
 	trails  []uint64
+
+	// With faults.
+	hits    uint64 // in the run
+	cutAt   []int
+	written []int64 // offsets of blocks
+	reads   []span
 }
 
 // words runs the words that are left.
@@ -129,14 +138,26 @@ func (w *exhauster) words(ctx context.Context, next *atomic.Uint64, total uint64
 			return nil
 		}
 		w.spell(n)
-		for device := range uint32(len(crashsim.DeviceNames)) {
-			w.seq.Config.Set(OptDevice, device)
-			if err := w.cuts(); err != nil {
-				return fmt.Errorf("%w\n%s", err, &w.seq)
-			}
+		if err := w.everywhere(); err != nil {
+			return fmt.Errorf("%w\n%s", err, &w.seq)
 		}
 		w.figures.Done++
 	}
+}
+
+// everywhere runs the word on every device, or breaks the first one.
+func (w *exhauster) everywhere() error {
+	if w.all.Faults {
+		w.seq.Suite = "crash-fault"
+		return w.faults()
+	}
+	for device := range uint32(len(crashsim.DeviceNames)) {
+		w.seq.Config.Set(OptDevice, device)
+		if err := w.cuts(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // spell makes the word of number n: shorter ones first, each length in the order of the letters.
@@ -250,6 +271,8 @@ func (w *exhauster) with(crash Op) error {
 func (w *exhauster) run() error {
 	r := w.x.Run(&w.seq)
 	w.figures.Crash.add(&r.Stats.Crash)
+	w.figures.Fault.add(&r.Stats.Fault)
+	w.hits = r.Stats.Fault.Cells.sum()
 	if r.Failure != nil {
 		w.figures.Fails++
 		if w.all.Found != nil {

@@ -56,6 +56,16 @@ func (c *faultCells) add(o *faultCells) {
 	}
 }
 
+// sum returns how many hits there were.
+func (c *faultCells) sum() (n uint64) {
+	for k := range c {
+		for _, count := range c[k] {
+			n += count
+		}
+	}
+	return n
+}
+
 // names returns the counts by name, of the ways that are drawn and the phases that can be met; a store whose disk keeps its power
 // recovers from nothing.
 func (c *faultCells) names(crashes bool) map[string]uint64 {

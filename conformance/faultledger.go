@@ -80,3 +80,6 @@ func (x *KV) closeLedger() {
 	}
 	b.ledger = b.ledger[:0]
 }
+
+// Hits returns how many requests were hit, and how many reads met damage, in all states that were looked at.
+func (f *FaultStats) Hits() uint64 { return f.Cells.sum() }

@@ -82,13 +82,23 @@ func (x *KV) dataBegins() int64 { return x.disk.writes.slotsEnd() }
 // writtenBlock returns the n-th block that holds anything but zeros, modulo how many there are. One slot of the superblock at a time
 // may be damaged: each page must keep two; see sparesSlots.
 func (x *KV) writtenBlock(n uint32) (int64, bool) {
+	b, off := &x.broken, int64(0)
+	if b.slot || b.reads {
+		off = x.dataBegins()
+	}
+	if x.listWritten(off); len(b.written) == 0 {
+		return 0, false
+	}
+	found := b.written[int(n)%len(b.written)]
+	b.slot = b.slot || found < x.dataBegins()
+	return found, true
+}
+
+// listWritten lists the blocks from off on that hold anything but zeros.
+func (x *KV) listWritten(off int64) {
 	b, size := &x.broken, x.disk.info.LogicalBlock
 	if len(b.block) != size {
 		b.block = make([]byte, size)
-	}
-	off := int64(0)
-	if b.slot || b.reads {
-		off = x.dataBegins()
 	}
 	b.written = b.written[:0]
 	for ; off < x.disk.info.Size; off += int64(size) {
@@ -96,12 +106,6 @@ func (x *KV) writtenBlock(n uint32) (int64, bool) {
 			b.written = append(b.written, off)
 		}
 	}
-	if len(b.written) == 0 {
-		return 0, false
-	}
-	found := b.written[int(n)%len(b.written)]
-	b.slot = b.slot || found < x.dataBegins()
-	return found, true
 }
 
 // peek reads what is written at off, without deciding what a crash has left open.

@@ -47,6 +47,7 @@ type config struct {
 	rounds  count  // bench
 	shards  count  // bench
 	ops     count  // exhaust
+	faults  bool   // exhaust
 	percent count  // bugs
 
 	extentSize size   // disk format and salvage

@@ -16,6 +16,7 @@ import (
 func exhaustFlags(fs *flag.FlagSet, c *config) {
 	c.ops = 4
 	fs.Var(&c.ops, "ops", "`number` of letters of the longest sequences")
+	fs.BoolVar(&c.faults, "faults", false, "break the disk as well: every request, and every block that is read, in every way")
 	fs.Var(&c.workers, "workers", "`number` of sequences executed at once")
 	fs.Var(&c.shard, "shard", "`i/n`: only the sequence numbers that leave i when divided by n")
 	fs.StringVar(&c.out, "out", "", "`DIR` for failing sequences, instead of one below runs")
@@ -31,7 +32,11 @@ func exhaustVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) err
 	}
 	collectRarely()
 	host := &host{}
-	suite := host.stock(conformance.ProfileNamed("crash"))
+	profile, disks := "crash", conformance.CrashDisks
+	if cfg.faults {
+		profile, disks = "crash-fault", conformance.CrashFaultDisks
+	}
+	suite := host.stock(conformance.ProfileNamed(profile))
 	found := exhaustFindings{cfg: cfg, suite: suite, out: stdout, seen: map[conformance.Signature]bool{}}
 	worst := conformance.Held
 	for second := range 2 {
@@ -41,8 +46,8 @@ func exhaustVerb(ctx context.Context, cfg *config, stdout, stderr io.Writer) err
 		}
 		began := conformance.CPUTime()
 		e := conformance.Exhaust{
-			Ops: ops, Second: second == 1, Shard: cfg.shard.Shard, Workers: int(cfg.workers), Found: found.take,
-			New: func() *conformance.KV { return conformance.NewKV(newStores(), conformance.CrashDisks()) },
+			Ops: ops, Second: second == 1, Faults: cfg.faults, Shard: cfg.shard.Shard, Workers: int(cfg.workers), Found: found.take,
+			New: func() *conformance.KV { return conformance.NewKV(newStores(), disks()) },
 		}
 		f, err := e.Run(ctx)
 		cpu := (conformance.CPUTime() - began).Seconds()
@@ -75,6 +80,9 @@ func printExhausted(w io.Writer, e *conformance.Exhaust, f *conformance.ExhaustF
 		which, e.Ops, e.Shard, grouped(f.Done), grouped(f.Words), grouped(f.Fails))
 	fmt.Fprintf(w, "  %s power cuts; %s states on disk covered by %s leaves, %s recoveries; %s of %s cuts certified; %.1f s of processor time\n",
 		grouped(f.Cuts), brief(c.Images), grouped(c.States), grouped(c.Recoveries), grouped(c.Certified), grouped(c.Explored), cpu)
+	if e.Faults {
+		fmt.Fprintf(w, "  %s faults, %s hits\n", grouped(f.Fault.Ordered), grouped(f.Fault.Hits()))
+	}
 	if n := f.Done; n > 0 && n < f.Words {
 		fmt.Fprintf(w, "  %.2f %% of all sequences; all would take about %s s\n", 100*float64(n)/float64(f.Words), brief(cpu*float64(f.Words)/float64(n)))
 	}
