@@ -24,7 +24,8 @@ type exhaustedFault struct {
 // Requests that fail: with no effect, half of it and all of it; once, and often enough for a retry to fail too.
 var exhaustedRules = []exhaustedFault{
 	{"read", 0, 0}, {"read", 1, 0}, {"read", 7, 0}, {"write", 0, 0}, {"write", 0, 1}, {"write", 0, 2}, {"flush", 0, 0}, {"flush", 0, 2}, {"space", 0, 0},
-	{"strayread", 0, 3}, {"gone", 0, 0}, {"readonly", 0, 0},
+	{"strayread", 0, 3}, {"gone", 0, 0}, {"readonly", 0, 0}, {"lost", 0, 0}, {"astray", 0, 40}, {"stale", 0, 0}, {"short", 0, 0}, {"delay", 0, 0},
+	{"delay", 0, 5},
 }
 
 // Damage to a block.

@@ -66,14 +66,14 @@ func (c *faultCells) sum() (n uint64) {
 	return n
 }
 
-// names returns the counts by name, of the ways that are drawn and the phases that can be met; a store whose disk keeps its power
+// names returns the counts by name, of the ways there are and the phases that can be met; a store whose disk keeps its power
 // recovers from nothing.
 func (c *faultCells) names(crashes bool) map[string]uint64 {
 	if *c == (faultCells{}) {
 		return nil
 	}
 	m := map[string]uint64{}
-	for k := range lastDrawn + 1 {
+	for k := range FaultNames {
 		for p := duringOpen; p < faultPhases; p++ {
 			if p < duringRecovery || crashes {
 				m[FaultNames[k]+"/"+faultPhaseNames[p]] = c[k][p]

@@ -12,18 +12,17 @@ var FaultNames = []string{
 
 	"unreadable", "flip", "zero", "garbage", "swap", // a block, at once
 
-	// The last ones are not drawn: a table of the index that is written where an earlier one of the same extent and generation lay, which
-	// no open had recorded, cannot be told from that.
 	"lost",   // a write is answered and never lands
 	"astray", // a write lands elsewhere
 	"stale",  // a read is of what was there before
+	"short",  // half of the request is done, and it fails
+	"delay",  // the answer comes after those of others
 }
 
-// Places in FaultNames: of the first and the last that hit a block at once, and of the last that is drawn.
+// Places in FaultNames: of the first and the last that hit a block at once.
 const (
 	firstDamage = 7
 	lastDamage  = 11
-	lastDrawn   = lastDamage
 )
 
 // ruleOf returns what op asks for. What breaks without a word spares the superblock: two slots of a page that are wrong in silence
@@ -48,6 +47,10 @@ func (x *KV) ruleOf(op *Op) faultinject.Rule {
 		r.Do, r.On, r.From, r.Times, r.Arg = faultinject.Misdirect, faultinject.Read, x.sparesSlots(), 1, op.Choice
 	case "stale":
 		r.Do, r.From, r.Times = faultinject.Stale, x.dataBegins(), 1
+	case "short":
+		r.Do, r.From = faultinject.Short, x.sparesSlots()
+	case "delay":
+		r.Do, r.Effect, r.Arg = faultinject.Delay, effects[2*(op.Choice%2)], 1+op.Choice/2%8
 	case "gone":
 		r.Do, r.Times = faultinject.Gone, 0
 	case "readonly":
@@ -66,10 +69,10 @@ func (x *KV) ruleOf(op *Op) faultinject.Rule {
 	return r
 }
 
-// sparesSlots returns where reads that fail begin: behind the superblock once a slot of it is damaged, for two bad slots of a page at
-// once, of which one is not known to be unreadable, may be all that had the newest version.
+// sparesSlots returns where reads that go wrong begin: behind the superblock if there is something else that may be wrong with it, for
+// two bad slots of a page at once, of which one is not known to be unreadable, may be all that had the newest version.
 func (x *KV) sparesSlots() int64 {
-	if x.broken.slot {
+	if x.broken.slot || x.broken.reads {
 		return x.dataBegins()
 	}
 	x.broken.reads = true
@@ -120,7 +123,7 @@ func (x *KV) peek(p []byte, off int64) bool {
 // damages reports whether op makes bytes wrong, or hides them for good.
 func damages(op *Op) bool {
 	switch FaultNames[op.Which] {
-	case "read", "write", "flush", "space", "gone", "readonly":
+	case "read", "write", "flush", "space", "gone", "readonly", "short", "delay":
 		return false
 	}
 	return true

@@ -75,7 +75,7 @@ func TestWordsAreStable(t *testing.T) {
 	require.Equal(t, []string{"sectors", "through", "untorn", "unsafe", "atomic"}, crashsim.DeviceNames)
 	require.Equal(t, []string{"magic", "frames", "locators"}, FillNames)
 	require.Equal(t, []string{"read", "write", "flush", "space", "strayread", "gone", "readonly",
-		"unreadable", "flip", "zero", "garbage", "swap", "lost", "astray", "stale"}, FaultNames)
+		"unreadable", "flip", "zero", "garbage", "swap", "lost", "astray", "stale", "short", "delay"}, FaultNames)
 	require.Len(t, meaning, len(FillNames))
 }
 

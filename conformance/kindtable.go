@@ -38,7 +38,7 @@ var (
 	argKeep     = Arg{Field: FieldChoice, Role: RoleTrail, Name: "keep", Max: 1<<64 - 1}
 	argOnly     = Arg{Field: FieldOff, Role: RoleFlag, Name: "only", Max: 1, Least: true} // a single state is simpler than all: sooner run, and sooner read
 	argAgain    = Arg{Field: FieldFill, Role: RoleCount, Name: "again", Max: countMax, Draw: 5, Rare: true}
-	argDo       = Arg{Field: FieldWhich, Role: RoleWord, Name: "do", Max: uint64(len(FaultNames)) - 1, Draw: lastDrawn, Words: FaultNames}
+	argDo       = Arg{Field: FieldWhich, Role: RoleWord, Name: "do", Max: uint64(len(FaultNames)) - 1, Draw: uint64(len(FaultNames)) - 1, Words: FaultNames}
 	argNth      = Arg{Field: FieldLen, Role: RoleCount, Name: "nth", Max: countMax, Draw: 7}
 	argTimes    = Arg{Field: FieldFill, Role: RoleCount, Name: "times", Max: countMax, Draw: 3}
 	argBlock    = Arg{Field: FieldOff, Role: RoleCount, Name: "block", Max: countMax, Draw: 255}

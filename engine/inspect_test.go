@@ -54,7 +54,7 @@ func TestInspectTellsWhatTheSuperblockHolds(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, i.Damage)
 			require.NotZero(t, i.ID)
-			require.Equal(t, 1, i.Format)
+			require.Equal(t, 2, i.Format)
 			require.Equal(t, 40, i.Geometry.Extents)
 			require.Equal(t, 4096, i.Geometry.ExtentBytes)
 			require.Equal(t, int64(40*4096), i.Geometry.DiskBytes)

@@ -17,7 +17,7 @@ import (
 // readable slot tells where the others are.
 const (
 	pageMagic       = 0x67707053 // "Sppg"
-	pageFormat      = 1
+	pageFormat      = 2
 	pageHeaderBytes = 64
 	slots           = 3
 	defaultPage     = 4096

@@ -17,7 +17,7 @@ import (
 //	0    16         24        44     45     48
 //	| id | mutation | locator | kind | zero |
 //
-// The crc covers the block's place and everything behind the crc.
+// The crc covers the block's place, the table it is of and everything behind the crc; see seal.
 const (
 	blockHeaderBytes = 8
 	entryBytes       = 48
@@ -27,8 +27,17 @@ const (
 // PerBlock returns how many entries a block of that many bytes holds.
 func PerBlock(pageBytes uint32) int { return int(pageBytes-blockHeaderBytes) / entryBytes }
 
-// encodeBlock fills b, a whole page, with entries, for the given place.
-func encodeBlock(b []byte, entries []Entry, at chunk.Place) {
+// encodeBlock fills b, a whole page, with entries, for the given seal.
+func encodeBlock(b []byte, entries []Entry, at seal) {
+	fillBlock(b, entries)
+	sealBlock(b, at)
+}
+
+// sealBlock puts the checksum of b, which has none, in its place.
+func sealBlock(b []byte, at seal) { le.PutUint32(b, at.CRC(b[4:])) }
+
+// fillBlock fills b with entries and leaves the checksum zero.
+func fillBlock(b []byte, entries []Entry) {
 	clear(b)
 	le.PutUint16(b[4:], uint16(len(entries)))
 	o := b[blockHeaderBytes:]
@@ -40,14 +49,13 @@ func encodeBlock(b []byte, entries []Entry, at chunk.Place) {
 		o[44] = byte(e.Kind)
 		o = o[entryBytes:]
 	}
-	le.PutUint32(b, at.CRC(b[4:]))
 }
 
 // block is a view of an index block whose checksum held.
 type block []byte
 
-// checkBlock returns what is wrong with b, a page, as a block at the given place.
-func checkBlock(b []byte, at chunk.Place) error {
+// checkBlock returns what is wrong with b, a page, as a block with the given seal.
+func checkBlock(b []byte, at seal) error {
 	if le.Uint32(b) != at.CRC(b[4:]) {
 		return at.Corrupt("index block")
 	}

@@ -84,7 +84,7 @@ func sampleMetadata() Metadata {
 	return m
 }
 
-func sealPage(b []byte, at chunk.Place) { le.PutUint32(b, at.CRC(b[4:])) }
+func sealPage(b []byte, at seal) { sealBlock(b, at) }
 
 // page returns b as a page of the size that blocks and filters have.
 func page(b []byte) []byte { return append(slices.Clone(b), make([]byte, fuzzPage)...)[:fuzzPage] }
@@ -108,7 +108,7 @@ func FuzzBlock(f *testing.F) {
 		}
 		for i := range block(b).len() {
 			var e Entry
-			if err := block(b).decode(i, &e, &fuzzShape, filterAt); err != nil {
+			if err := block(b).decode(i, &e, &fuzzShape, filterAt.Place); err != nil {
 				requireCorrupt(t, err)
 				continue
 			}
@@ -174,7 +174,7 @@ func FuzzTable(f *testing.F) {
 		}
 		table.Locator.Length = uint32(chunk.FrameBytes(fuzzShape.payloadBytes(blocks, filters)))
 		b = append(slices.Clone(b), make([]byte, table.Locator.Length)...)[:table.Locator.Length]
-		table.First, table.Last = chunk.ShardID(b[chunk.HeaderBytes+16:]), chunk.ShardID(b[chunk.HeaderBytes+16+int(blocks)*idBytes:])
+		table.First, table.Last = chunk.ShardID(b[chunk.HeaderBytes+fenceHead:]), chunk.ShardID(b[chunk.HeaderBytes+fenceHead+int(blocks)*idBytes:])
 		if !table.plausible(&fuzzShape) {
 			return
 		}
@@ -186,14 +186,15 @@ func FuzzTable(f *testing.F) {
 
 // sealTable makes the checksums of the first fences and of every page of the frame b of t right.
 func sealTable(t *Table, b []byte) {
-	at := t.Locator.Place()
+	at := t.seal()
 	fences := b[chunk.HeaderBytes:][:fenceBytes(t.Blocks)]
 	le.PutUint32(fences, t.Blocks)
 	le.PutUint32(fences[4:], t.Entries)
 	le.PutUint32(fences[8:], fuzzPage)
 	le.PutUint32(fences[12:], t.Filters)
+	le.PutUint32(fences[16:], t.Identity)
 	n := len(fences) - 4
-	le.PutUint32(fences[n:], at.At(chunk.HeaderBytes).CRC(fences[:n]))
+	le.PutUint32(fences[n:], at.Place.At(chunk.HeaderBytes).CRC(fences[:n]))
 	for i := range int(t.Filters + t.Blocks) {
 		off := t.filterAt(&fuzzShape, i)
 		sealPage(b[off:off+fuzzPage], at.At(off))
@@ -231,12 +232,12 @@ func FuzzMetadata(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var m, again Metadata
-		if err := m.Decode(b, &fuzzGeometry, filterAt); err != nil {
+		if err := m.Decode(b, &fuzzGeometry, filterAt.Place); err != nil {
 			requireCorrupt(t, err)
 			return
 		}
 		require.Equal(t, b, m.Append(nil), "a record has one form")
-		require.NoError(t, again.Decode(m.Append(nil), &fuzzGeometry, filterAt))
+		require.NoError(t, again.Decode(m.Append(nil), &fuzzGeometry, filterAt.Place))
 	})
 }
 
@@ -264,8 +265,8 @@ func TestMetadataThatContradictsItselfIsRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := sampleMetadata()
 			var got Metadata
-			require.NoError(t, got.Decode(m.Append(nil), &fuzzGeometry, filterAt))
-			err := got.Decode(tt.change(m.Append(nil)), &fuzzGeometry, filterAt)
+			require.NoError(t, got.Decode(m.Append(nil), &fuzzGeometry, filterAt.Place))
+			err := got.Decode(tt.change(m.Append(nil)), &fuzzGeometry, filterAt.Place)
 			require.ErrorIs(t, err, fault.ErrCorrupt, tt.reason)
 		})
 	}
@@ -273,17 +274,17 @@ func TestMetadataThatContradictsItselfIsRefused(t *testing.T) {
 
 func TestEveryFlippedBitAndTruncationOfAMetadataFrameIsNoticed(t *testing.T) {
 	m := sampleMetadata()
-	b := chunk.AppendFrame(nil, &chunk.Header{Kind: chunk.Metadata, Parts: 2}, m.Append(nil), filterAt)
+	b := chunk.AppendFrame(nil, &chunk.Header{Kind: chunk.Metadata, Parts: 2}, m.Append(nil), filterAt.Place)
 	for bit := range len(b) * 8 {
 		b[bit/8] ^= 1 << (bit % 8)
-		_, _, err := chunk.Decode(b, filterAt)
+		_, _, err := chunk.Decode(b, filterAt.Place)
 		require.ErrorIs(t, err, fault.ErrCorrupt, "bit %d", bit)
 		b[bit/8] ^= 1 << (bit % 8)
 	}
 	record := m.Append(nil)
 	for n := range record {
 		var got Metadata
-		require.ErrorIs(t, got.Decode(record[:n:n], &fuzzGeometry, filterAt), fault.ErrCorrupt, "%d bytes", n)
+		require.ErrorIs(t, got.Decode(record[:n:n], &fuzzGeometry, filterAt.Place), fault.ErrCorrupt, "%d bytes", n)
 	}
 }
 
@@ -342,7 +343,7 @@ func TestDecodersOfTheIndexTakeMemoryForTheirInput(t *testing.T) {
 	le.PutUint32(promises[16:], 1<<32-1)
 	for name, b := range map[string][]byte{"one run": long.Append(nil), "many runs": many.Append(nil), "promises": promises} {
 		var m Metadata
-		took := allocated(func() { _ = m.Decode(b, &fuzzGeometry, filterAt) })
+		took := allocated(func() { _ = m.Decode(b, &fuzzGeometry, filterAt.Place) })
 		require.LessOrEqual(t, took, uint64(4*len(b)+64<<10), name)
 	}
 	table, b := sampleTable(200)

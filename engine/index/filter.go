@@ -7,7 +7,7 @@ import "github.com/shardproof/shardproof/engine/chunk"
 //	0     4      6   7      8      12
 //	| crc | zero | k | zero | keys | bits ...
 //
-// The crc covers the block's place and everything behind the crc. Every key has set k of the bits, which fill the page: bit n is
+// The crc covers the block's place, the table it is of and everything behind the crc. Every key has set k of the bits, which fill the page: bit n is
 // bit n%8 of byte n/8. An entry block has a count where this has zeros, and zeros where this has k, so neither is taken for the
 // other.
 //
@@ -46,8 +46,8 @@ func filterBlocks(blocks int, pageBytes uint32, bitsPerKey int) int {
 	return (blocks + span - 1) / span
 }
 
-// encodeFilter fills b, a whole page, with the filter of entries, for the given place. There is at least one entry.
-func encodeFilter(b []byte, entries []Entry, bitsPerKey int, at chunk.Place) {
+// encodeFilter fills b, a whole page, with the filter of entries, for the given seal. There is at least one entry.
+func encodeFilter(b []byte, entries []Entry, bitsPerKey int, at seal) {
 	clear(b)
 	b[6] = filterHashes(bitsPerKey)
 	le.PutUint32(b[8:], uint32(len(entries)))
@@ -67,8 +67,8 @@ func filterHashes(bitsPerKey int) uint8 {
 // filter is a view of a filter block whose checksum held.
 type filter []byte
 
-// checkFilter returns b as a filter if it is one, for the given place.
-func checkFilter(b []byte, at chunk.Place) (filter, error) {
+// checkFilter returns b as a filter if it is one, for the given seal.
+func checkFilter(b []byte, at seal) (filter, error) {
 	switch {
 	case len(b) <= filterHeaderBytes || le.Uint32(b) != at.CRC(b[4:]):
 		return nil, at.Corrupt("index filter")

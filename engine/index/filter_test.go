@@ -14,7 +14,7 @@ import (
 	"github.com/shardproof/shardproof/engine/fault"
 )
 
-var filterAt = chunk.Place{Extent: 3, Generation: 2, Offset: 4096}
+var filterAt = seal{chunk.Place{Extent: 3, Generation: 2, Offset: 4096}, 0x1dea}
 
 // idFamilies are ids as people make them: member n of each.
 var idFamilies = []struct {
@@ -239,7 +239,7 @@ func BenchmarkFilter(b *testing.B) {
 }
 
 // encodeFilters fills b, filterBlocks pages, with the filter of entry blocks that are filled with entries one after the other.
-func encodeFilters(b []byte, entries []Entry, pageBytes uint32, bitsPerKey int, at chunk.Place) {
+func encodeFilters(b []byte, entries []Entry, pageBytes uint32, bitsPerKey int, at seal) {
 	keys := filterSpan(pageBytes, bitsPerKey) * PerBlock(pageBytes)
 	for off := 0; off < len(b); off += int(pageBytes) {
 		n := min(keys, len(entries))

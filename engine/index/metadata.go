@@ -20,15 +20,15 @@ type Metadata struct {
 //
 //	0         4        8        16        20
 //	| version | tables | replay | extents | then for each table
-//	| locator 20 | blocks 4 | entries 4 | filters 4 | level 2 | run 2 | first id 16 | last id 16 |
+//	| locator 20 | blocks 4 | entries 4 | filters 4 | level 2 | run 2 | first id 16 | last id 16 | identity 4 |
 //	and for each extent with live bytes
 //	| extent 4 | live bytes 4 |
 //
 // Tables come level by level; those of level 0 run by run, newest first, the runs numbered from 0.
 const (
-	metadataVersion  = 1
+	metadataVersion  = 2
 	metadataFixed    = 20
-	tableRecordBytes = 68
+	tableRecordBytes = 72
 	liveRecordBytes  = 8
 	maxLevels        = 16
 )
@@ -152,6 +152,7 @@ func (r *Run) append(b []byte, level, run int) []byte {
 		b = le.AppendUint16(b, uint16(run))
 		b = append(b, t.First[:]...)
 		b = append(b, t.Last[:]...)
+		b = le.AppendUint32(b, t.Identity)
 	}
 	return b
 }
@@ -205,7 +206,10 @@ func (m *Metadata) decodeLive(b []byte) bool {
 
 // decodeTable adds the table of the first record of b to its run, and reports whether it may stand there.
 func (m *Metadata) decodeTable(b []byte, s *Shape) bool {
-	t := Table{Locator: extent.DecodeLocator(b), Blocks: le.Uint32(b[20:]), Entries: le.Uint32(b[24:]), Filters: le.Uint32(b[28:]), First: chunk.ShardID(b[36:]), Last: chunk.ShardID(b[52:])}
+	t := Table{
+		Locator: extent.DecodeLocator(b), Blocks: le.Uint32(b[20:]), Entries: le.Uint32(b[24:]), Filters: le.Uint32(b[28:]),
+		First: chunk.ShardID(b[36:]), Last: chunk.ShardID(b[52:]), Identity: le.Uint32(b[68:]),
+	}
 	level, run := int(le.Uint16(b[32:])), int(le.Uint16(b[34:]))
 	if !t.plausible(s) || level > maxLevels {
 		return false

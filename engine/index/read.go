@@ -13,11 +13,11 @@ type reader struct {
 
 // page reads the page of t that begins off bytes from the start of its frame into dst, which is empty and has room for a page,
 // and checks it if it comes from the disk.
-func (r reader) page(dst []byte, t *Table, s *Shape, off int, check func(b []byte, at chunk.Place) error) ([]byte, error) {
-	at := t.Locator.Place().At(off)
+func (r reader) page(dst []byte, t *Table, s *Shape, off int, check func(b []byte, at seal) error) ([]byte, error) {
+	at := t.seal().At(off)
 	n := int(s.PageBytes)
 	if r.cache != nil {
-		if b, hit := r.cache.Read(dst, at, 0, n); hit {
+		if b, hit := r.cache.Read(dst, at.Place, 0, n); hit {
 			return b, nil
 		}
 	}
@@ -26,7 +26,7 @@ func (r reader) page(dst []byte, t *Table, s *Shape, off int, check func(b []byt
 		return nil, err
 	}
 	if r.cache != nil {
-		r.cache.Insert(at, b)
+		r.cache.Insert(at.Place, b)
 	}
 	return append(dst, b...), nil
 }
@@ -85,7 +85,7 @@ func (r reader) mayHold(t *Table, s *Shape, page []byte, n int, id *chunk.ShardI
 		return true
 	}
 	per := (t.Blocks + t.Filters - 1) / t.Filters
-	f, err := r.page(page, t, s, t.filterAt(s, n/int(per)), func(b []byte, at chunk.Place) error {
+	f, err := r.page(page, t, s, t.filterAt(s, n/int(per)), func(b []byte, at seal) error {
 		_, err := checkFilter(b, at)
 		return err
 	})

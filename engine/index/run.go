@@ -13,13 +13,14 @@ import (
 //
 // and the fences, twice because without them no block can be found:
 //
-//	0        4         8             12        16
-//	| blocks | entries | block bytes | filters | first id of each block, 16 bytes | last id | crc |
+//	0        4         8             12        16         20
+//	| blocks | entries | block bytes | filters | identity | first id of each block, 16 bytes | last id | crc |
 //
 // Filters and blocks are pages that begin on a logical block, so that one is read without its neighbours; each has its own
 // checksum. Filter i tells which ids blocks i*n to i*n+n-1 may hold, n being blocks divided by filters, rounded up.
 const (
-	fenceFixed = 16 + 16 + 4 // fences without first ids
+	fenceHead  = 20
+	fenceFixed = fenceHead + idBytes + 4 // fences without first ids
 	idBytes    = 16
 	maxTable   = 2 << 20 // bytes of a table; what a merge holds in memory
 )
@@ -101,8 +102,10 @@ type Table struct {
 	Blocks  uint32
 	Entries uint32
 	Filters uint32
-	First   chunk.ShardID
-	Last    chunk.ShardID
+	// Identity is the checksum of its blocks; see seal.
+	Identity uint32
+	First    chunk.ShardID
+	Last     chunk.ShardID
 
 	fences []chunk.ShardID // first id of each block; empty until read
 }
@@ -126,12 +129,17 @@ func (s *Shape) encode(p []byte, t *Table, entries []Entry, at chunk.Place) {
 	for rest := entries; len(rest) > 0; off += page {
 		here := rest[:min(per, len(rest))]
 		rest = rest[len(here):]
-		encodeBlock(p[off:off+page], here, at.At(int(off)))
+		fillBlock(p[off:off+page], here)
 		t.fences = append(t.fences, here[0].ID)
+	}
+	t.Identity = chunk.Checksum(p[first+t.Filters*page : off])
+	sealed := seal{at, t.Identity}
+	for o := first + t.Filters*page; o < off; o += page {
+		sealBlock(p[o:o+page], sealed.At(int(o)))
 	}
 	for i := range t.Filters {
 		from, to := t.covered(i)
-		at, f := at.At(int(first+i*page)), p[first+i*page:][:page]
+		at, f := sealed.At(int(first+i*page)), p[first+i*page:][:page]
 		encodeFilter(f, entries[min(int(from)*per, len(entries)):min(int(to)*per, len(entries))], int(s.FilterBits), at)
 	}
 	t.encodeFences(p, s, at)
@@ -149,13 +157,14 @@ func (t *Table) encodeFences(b []byte, s *Shape, at chunk.Place) {
 	le.PutUint32(b[4:], t.Entries)
 	le.PutUint32(b[8:], s.PageBytes)
 	le.PutUint32(b[12:], t.Filters)
-	o := b[16:]
+	le.PutUint32(b[16:], t.Identity)
+	o := b[fenceHead:]
 	for i := range t.fences {
 		copy(o, t.fences[i][:])
 		o = o[idBytes:]
 	}
 	copy(o, t.Last[:])
-	le.PutUint32(o[idBytes:], at.CRC(b[:16+len(t.fences)*idBytes+idBytes]))
+	le.PutUint32(o[idBytes:], at.CRC(b[:fenceHead+len(t.fences)*idBytes+idBytes]))
 }
 
 // loadFences reads the fences of t, the second copy if the first is bad.
@@ -178,7 +187,7 @@ func (t *Table) readFences(r reader, s *Shape, off int) error {
 	}
 	t.fences = make([]chunk.ShardID, t.Blocks)
 	for i := range t.fences {
-		t.fences[i] = chunk.ShardID(b[16+i*idBytes:])
+		t.fences[i] = chunk.ShardID(b[fenceHead+i*idBytes:])
 	}
 	return nil
 }
@@ -189,10 +198,11 @@ func (t *Table) checkFences(b []byte, at chunk.Place, s *Shape) error {
 	if le.Uint32(b[n:]) != at.CRC(b[:n]) {
 		return at.Corrupt("index fences")
 	}
-	if le.Uint32(b) != t.Blocks || le.Uint32(b[4:]) != t.Entries || le.Uint32(b[8:]) != s.PageBytes || le.Uint32(b[12:]) != t.Filters {
+	if le.Uint32(b) != t.Blocks || le.Uint32(b[4:]) != t.Entries || le.Uint32(b[8:]) != s.PageBytes || le.Uint32(b[12:]) != t.Filters ||
+		le.Uint32(b[16:]) != t.Identity {
 		return at.Corrupt("index fences fields")
 	}
-	fence := func(i int) *chunk.ShardID { return (*chunk.ShardID)(b[16+i*idBytes:]) }
+	fence := func(i int) *chunk.ShardID { return (*chunk.ShardID)(b[fenceHead+i*idBytes:]) }
 	for i := 1; i < int(t.Blocks); i++ {
 		if Compare(fence(i-1), fence(i)) >= 0 {
 			return at.Corrupt("index fences order")

@@ -16,14 +16,15 @@ func EachSalvaged(payload []byte, at chunk.Place, extents uint32, fn func(e *Ent
 	}
 	var e Entry
 	s := Shape{Extents: extents}
+	sealed := seal{at, le.Uint32(payload[16:])}
 	for off := first; blocks > 0; blocks, off = blocks-1, off+page {
-		b, place := payload[off:off+page], at.At(int(off))
+		b, place := payload[off:off+page], sealed.At(int(off))
 		if checkBlock(b, place) != nil {
 			lost++
 			continue
 		}
 		for i := range block(b).len() {
-			if block(b).decode(i, &e, &s, place) == nil {
+			if block(b).decode(i, &e, &s, place.Place) == nil {
 				fn(&e)
 			}
 		}
