@@ -113,6 +113,7 @@ func (x *KV) noteHits() {
 	events := b.disk.Events()
 	for _, e := range events[b.seen:] {
 		b.inexact = true
+		b.met++
 		for i := range b.ledger {
 			l := &b.ledger[i]
 			if l.rule != e.Rule {
@@ -133,11 +134,21 @@ func (x *KV) noteHits() {
 // met notes that the store reads n bytes at off: damage may lie there.
 func (x *KV) met(off, n int64) {
 	b := &x.broken
+	if !b.disk.Bad(off, n) {
+		return
+	}
+	b.met++
 	for i := range b.ledger {
 		if l := &b.ledger[i]; l.n > 0 && off < l.off+l.n && l.off < off+n && b.disk.Bad(l.off, l.n) {
 			x.stats.Fault.Cells[l.way][b.phase]++
 		}
 	}
+}
+
+// touched returns how often faults have met requests and reads.
+func (x *KV) touched() uint64 {
+	x.noteHits()
+	return x.broken.met
 }
 
 // interruptPhases are the phases of what a crash interrupts, by Op.Which; what comes next has its own.

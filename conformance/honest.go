@@ -7,8 +7,9 @@ import (
 	"github.com/shardproof/shardproof/model"
 )
 
-// CheckHonest is HONEST for the whole state: what the store lists and reads on a broken disk is what the model has, or a typed error.
-func CheckHonest(t Target, m *model.Store, s *Sequence, w *Scratch) *Failure {
+// CheckHonest is HONEST for the whole state: what the store lists and reads on a broken disk is what the model has, or a typed error;
+// that only where a fault has met the read. touched counts such meetings.
+func CheckHonest(t Target, m *model.Store, s *Sequence, w *Scratch, touched func() uint64) *Failure {
 	now := m.Now()
 	ids, err := t.AppendList(w.ids[:0], nil, len(now)+1)
 	switch {
@@ -20,10 +21,13 @@ func CheckHonest(t Target, m *model.Store, s *Sequence, w *Scratch) *Failure {
 		w.ids = ids
 	}
 	for i := range now {
+		before := touched()
 		value, err := t.AppendShard(w.value[:0], now[i].ID)
 		switch {
 		case err != nil && !faultClass(err):
 			return honestFailure("error", siteOf(err), keyText(now[i].ID, s)+" can be read, or the store says what is broken", valueText(now[i].Data), errorText(err))
+		case err != nil && touched() == before:
+			return taintFailure(keyText(now[i].ID, s), err)
 		case err != nil:
 			continue
 		}
@@ -33,6 +37,11 @@ func CheckHonest(t Target, m *model.Store, s *Sequence, w *Scratch) *Failure {
 		}
 	}
 	return nil
+}
+
+// taintFailure says that a read failed which no fault has met.
+func taintFailure(what string, err error) *Failure {
+	return honestFailure("taint", siteOf(err), what+" can be read, for nothing is broken where it lies", "an answer", errorText(err))
 }
 
 func honestFailure(field, site, claim, want, got string) *Failure {

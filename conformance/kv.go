@@ -151,7 +151,7 @@ func (x *KV) audit() *Failure {
 func (x *KV) equal() *Failure {
 	x.trace.Word(uint64(len(x.model.Now())))
 	if x.broken.now {
-		return CheckHonest(x.target, &x.model, x.seq, &x.scratch)
+		return CheckHonest(x.target, &x.model, x.seq, &x.scratch, x.touched)
 	}
 	return CheckEqual(x.target, &x.model, x.seq, &x.scratch)
 }

@@ -23,6 +23,7 @@ import (
 type broken struct {
 	disk     *faultinject.Disk // nil: it does not break
 	now      bool              // something was broken since the disk was whole
+	met      uint64            // how often faults met requests and reads
 	inexact  bool              // something was hit since the store was made: what could not be looked up counts as live for ever
 	stuck    bool              // the store could not be closed for want of space; see KV.stuck
 	slot     bool              // of the superblock is damaged

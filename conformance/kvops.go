@@ -19,10 +19,14 @@ func (x *KV) apply(op *Op) {
 	if x.broken.now {
 		x.during(phaseOf(op.Kind))
 	}
+	met := x.touched()
 	if x.crashed.next != nil {
 		x.interrupted(op)
 	} else {
 		x.plainly(op)
+	}
+	if kinds[op.Kind].Group == GroupRead && x.broken.now && faultClass(x.got.err) && x.touched() == met {
+		x.keep(taintFailure("what is asked for", x.got.err))
 	}
 	x.noteFaults(x.got.err)
 	x.pardoned(x.got.err)
