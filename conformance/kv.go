@@ -48,6 +48,7 @@ type KV struct {
 	crashed crashing
 	broken  broken
 	meets   func(off, n int64) // met, bound once
+	spared  bool               // nothing breaks in this run
 
 	// Buffers reused for ever.
 	value   []byte // as generated

@@ -55,7 +55,7 @@ func (x *KV) whole() {
 // breakDisk breaks the disk.
 func (x *KV) breakDisk(op *Op) {
 	b := &x.broken
-	if b.disk == nil {
+	if b.disk == nil || x.spared {
 		x.effect = false
 		return
 	}
