@@ -16,7 +16,7 @@ var goldenHashes = map[string]uint64{
 	"chunk/7":       0x34ab4c19841fd0cc,
 	"index/7":       0xcc37241584c5bbc8,
 	"fault/7":       0x463ac4ef205a5813,
-	"crash-fault/7": 0x8d5d3fde5a2898de,
+	"crash-fault/7": 0x6248bda64869d291,
 	"crash/7":       0x3ed0c93590d7d787,
 }
 

@@ -245,7 +245,7 @@ func crashFaultProfile() *Profile {
 	p.Full = 0
 	breaking := func(w *Weights) {
 		w[KindFault], w[KindHeal] = 12, 2
-		w[KindCrash], w[KindKill] = 2, 2
+		w[KindCrash], w[KindKill] = 1, 1
 		w[KindFill], w[KindDrain], w[KindFormat] = 0, 0, 0
 	}
 	breaking(&p.Weights)
