@@ -44,6 +44,7 @@ type course struct {
 	record  func()       // called after each operation; nil but in Explain
 	honest  bool         // the disk is broken: a typed error is an answer too
 	spoiled bool         // open makes the component lie
+	over    bool         // nobody wants to know how it goes on
 }
 
 // component is what one suite adds to a course: a target beside its model, and what the operations mean. The methods are called
@@ -151,6 +152,7 @@ func (x *course) begin(s *Sequence) {
 	x.trace = Trace{}
 	x.stats = Stats{Sequences: 1}
 	x.failure, x.fault = nil, nil
+	x.over = false
 	x.cell = CellNew
 }
 
@@ -165,7 +167,7 @@ func (x *course) execute() {
 	}
 	for x.at = range x.seq.Ops {
 		x.step(&x.seq.Ops[x.at])
-		if x.failure != nil || x.fault != nil {
+		if x.failure != nil || x.fault != nil || x.over {
 			return
 		}
 	}

@@ -44,7 +44,7 @@ type ExhaustFigures struct {
 }
 
 // smallest is the geometry that every word runs on: the smallest disk, a flush with every mutation.
-const smallest = "options page=1 extent=48 extents=11 group=2 windowunits=4 window=16 memtable=1 table=1 cache=1 indexcache=1"
+const smallest = "options page=1 extent=48 extents=16 group=2 windowunits=4 window=16 memtable=1 table=1 cache=1 indexcache=1"
 
 // Letters returns what words are made of. Both alphabets have puts of a small shard and of one longer than a page, of another shard
 // with the same bytes, a delete, a flush and a reclamation; the first has a reboot and a superblock besides, the second a compaction and
@@ -122,6 +122,7 @@ type exhauster struct {
 	hits    uint64 // in the run
 	cutAt   []int
 	written []int64 // offsets of blocks
+	slots   int     // of these, in the superblock
 	reads   []span
 }
 
@@ -269,7 +270,7 @@ func (w *exhauster) with(crash Op) error {
 
 // run runs the sequence. A failure is told, and is no error.
 func (w *exhauster) run() error {
-	r := w.x.Run(&w.seq)
+	r := w.x.course.Run(&w.seq) // on a whole disk it is run without faults
 	w.figures.Crash.add(&r.Stats.Crash)
 	w.figures.Fault.add(&r.Stats.Fault)
 	w.hits = r.Stats.Fault.Cells.sum()

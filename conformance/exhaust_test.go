@@ -66,3 +66,39 @@ func TestExhaustCanBeStopped(t *testing.T) {
 	require.True(t, f.Stopped)
 	require.EqualValues(t, 5, f.Done)
 }
+
+// A word is worth its runs only if its letters do something: on a disk too small every put would be refused.
+func TestEveryLetterHasAnEffect(t *testing.T) {
+	for _, second := range []bool{false, true} {
+		s := exhaustSequence("put k0 len=20 fill=2\ndelete k0\n")
+		for _, o := range Letters(second) {
+			s.Ops = append(s.Ops, NewOp(KindPut), o)
+			s.Ops[len(s.Ops)-2].Key = 0
+		}
+		r := NewKV(NewEngineFactory(), CrashDisks()).Run(s)
+		require.Nil(t, r.Failure)
+		require.Zero(t, r.Stats.Refused)
+		for _, o := range Letters(second) {
+			if o.Kind != KindReclaim { // there is nothing to gain so soon
+				require.Less(t, r.Stats.Idle[o.Kind], r.Stats.Kinds[o.Kind], "%v does nothing", o.Kind)
+			}
+		}
+	}
+}
+
+// Faults alone are no failure; every one of them is met, and so is the power cut after it.
+func TestEveryFaultInEveryShortSequence(t *testing.T) {
+	for _, second := range []bool{false, true} {
+		f := exhaust(t, Exhaust{Ops: 2, Second: second, Faults: true, Workers: 2, Shard: Shard{13, 18}}, CrashFaultDisks)
+		require.EqualValues(t, 4, f.Done)
+		require.Zero(t, f.Fails)
+		require.Equal(t, f.Crash.Explored, f.Crash.Certified)
+		for way, phases := range f.Fault.Cells[:len(FaultNames)] {
+			hits := uint64(0)
+			for _, n := range phases {
+				hits += n
+			}
+			require.Positive(t, hits, FaultNames[way])
+		}
+	}
+}

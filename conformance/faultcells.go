@@ -139,7 +139,7 @@ func (x *KV) met(off, n int64) {
 	}
 	b.met++
 	for i := range b.ledger {
-		if l := &b.ledger[i]; l.n > 0 && off < l.off+l.n && l.off < off+n && b.disk.Bad(l.off, l.n) {
+		if l := &b.ledger[i]; l.n > 0 && off < l.off+l.n && l.off < off+n && b.disk.Damaged(max(off, l.off), min(off+n, l.off+l.n)-max(off, l.off)) {
 			x.stats.Fault.Cells[l.way][b.phase]++
 		}
 	}

@@ -82,11 +82,11 @@ func (x *KV) sparesSlots() int64 {
 // dataBegins returns where the superblock ends, as far as that is known.
 func (x *KV) dataBegins() int64 { return x.disk.writes.slotsEnd() }
 
-// writtenBlock returns the n-th block that holds anything but zeros, modulo how many there are. One slot of the superblock at a time
-// may be damaged: each page must keep two; see sparesSlots.
-func (x *KV) writtenBlock(n uint32) (int64, bool) {
+// writtenBlock returns the n-th block that holds anything but zeros, modulo how many there are; of those behind the superblock, if it is
+// to be spared. One slot of it at a time may be damaged: each page must keep two; see sparesSlots.
+func (x *KV) writtenBlock(n uint32, spareSlots bool) (int64, bool) {
 	b, off := &x.broken, int64(0)
-	if b.slot || b.reads {
+	if b.slot || b.reads || spareSlots {
 		off = x.dataBegins()
 	}
 	if x.listWritten(off); len(b.written) == 0 {

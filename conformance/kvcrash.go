@@ -27,6 +27,7 @@ type crashing struct {
 	trails        func(uint64) // called with the answers of each state, if they fit; nil: nobody wants them
 	opened        bool         // what again was to interrupt came to its end
 	deep          bool         // what the second open asks about is followed too
+	ends          bool         // the first crash ends the sequence, once every state is looked at
 	coarse        bool         // only the state in which a sequence goes on is looked at
 	course        int          // which of the courses is taken
 	how           int          // in which of the ways below the state under exploration ends
@@ -96,6 +97,9 @@ func (x *KV) interrupted(op *Op) {
 	x.gone()
 	got, want := x.got, x.want
 	x.aftermath(crash, at, d)
+	if x.over {
+		return
+	}
 	if x.got, x.want = got, want; x.failure == nil && !fits {
 		x.plainly(op)
 	}
@@ -134,6 +138,9 @@ func (x *KV) aftermath(op *Op, at int, d *crashsim.Disk) {
 		if x.disk.quiet = false; !ok {
 			return
 		}
+	}
+	if x.over = x.crashed.ends && op.Kind == KindCrash; x.over {
+		return
 	}
 	x.rewind()
 	x.recover()

@@ -102,7 +102,7 @@ func (x *KV) openBroken() bool {
 	x.during(duringReads)
 	switch {
 	case err == nil:
-		if !x.hear(t) || !x.endBroken(t, chance&4 != 0) {
+		if !x.hear(t, chance&16 != 0) || !x.endBroken(t, chance&4 != 0) {
 			return false
 		}
 	case !faultClass(err) && classOf(err) != classNoStore:
@@ -128,8 +128,24 @@ func (x *KV) die(lost uint64) {
 	x.disk.Forget()
 }
 
-// hear asks the store for all that there may be.
-func (x *KV) hear(t Target) bool {
+// hear asks the store for all that there may be. In every other state it is asked for each shard first, and then what it lists: what has
+// been listed is in the cache of the index.
+func (x *KV) hear(t Target, listFirst bool) bool {
+	ids := crashIDs(&x.model, nil)
+	if listFirst {
+		return x.hearList(t) && x.hearShards(t, append(ids, x.broken.said.ids...)) && x.hearBound(t)
+	}
+	return x.hearShards(t, ids) && x.hearList(t) && x.hearBound(t)
+}
+
+// hearBound asks whether the store takes mutations.
+func (x *KV) hearBound(t Target) bool {
+	x.broken.said.bound = t.FlushSuperblock(context.Background()) == nil
+	return true
+}
+
+// hearList asks which shards there are.
+func (x *KV) hearList(t Target) bool {
 	s := &x.broken.said
 	ids, err := t.AppendList(s.ids[:0], nil, countMax)
 	if err != nil && !faultClass(err) {
@@ -138,7 +154,13 @@ func (x *KV) hear(t Target) bool {
 	if s.listed = err == nil; s.listed {
 		s.ids = ids
 	}
-	for _, id := range append(crashIDs(&x.model, nil), s.ids...) {
+	return true
+}
+
+// hearShards reads shards.
+func (x *KV) hearShards(t Target, ids []engine.ShardID) bool {
+	s := &x.broken.said
+	for _, id := range ids {
 		start := len(s.bytes)
 		bytes, err := t.AppendShard(s.bytes, id)
 		switch {
@@ -151,7 +173,6 @@ func (x *KV) hear(t Target) bool {
 			return x.keep(honestFailure("error", siteOf(err), keyText(id, x.seq)+" can be read, or the store says what is broken", "bytes", errorText(err)))
 		}
 	}
-	s.bound = t.FlushSuperblock(context.Background()) == nil
 	return true
 }
 

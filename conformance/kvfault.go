@@ -64,12 +64,16 @@ func (x *KV) breakDisk(op *Op) {
 	if op.Which < firstDamage || op.Which > lastDamage {
 		e.rule = b.disk.Add(r)
 	} else {
-		off, ok := x.writtenBlock(op.Off)
+		block := int64(x.disk.info.LogicalBlock)
+		off, ok := x.writtenBlock(op.Off, r.Do == faultinject.Swap)
 		if !ok {
 			x.effect = false
 			return
 		}
-		e.off, e.n, e.fired = off, int64(x.disk.info.LogicalBlock), true
+		e.off, e.n, e.fired = off, block, true
+		if r.Do == faultinject.Swap { // with the one behind it
+			e.n = min(2*block, x.disk.info.Size-off)
+		}
 		e.rule = b.disk.Damage(r, e.off, e.n)
 	}
 	b.now, x.honest, x.disk.meets = true, true, x.meets

@@ -179,13 +179,21 @@ func (d *Disk) touched(off, n int64) (from, to int64) {
 // Bad reports whether a read of the n bytes at off, now, would fail or suffer: damage lies there, even if its bytes should happen
 // to be the right ones, or a rule would hit it. It asks the device below nothing.
 func (d *Disk) Bad(off, n int64) (bad bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if from, to := d.touched(off, n); len(d.damage.within(from, to)) > 0 {
+	if d.Damaged(off, n) {
 		return true
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	q := query{on: Read, off: off, n: n}
 	return slices.ContainsFunc(d.rules, func(a armed) bool { return d.matches(&a, &q) && a.due(a.seen+1) })
+}
+
+// Damaged reports whether damage lies in the n bytes at off.
+func (d *Disk) Damaged(off, n int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	from, to := d.touched(off, n)
+	return len(d.damage.within(from, to)) > 0
 }
 
 // Events returns what was injected since Reset, in order, as far as EventsMax. It is valid until Reset or Restore.
