@@ -203,6 +203,7 @@ func (x *KV) rebootBroken() {
 	if !x.keep(CheckProgress(x.deps)) {
 		return
 	}
+	x.disk.Reopen()
 	t, err := x.factory.Open(x.below(), &x.seq.Config)
 	switch {
 	case err == nil:
