@@ -140,6 +140,9 @@ func (x *KV) heal() {
 		x.effect = false
 		return
 	}
+	if !x.keep(x.equal()) { // what is hidden while it cannot be read may well be there afterwards
+		return
+	}
 	x.noteFaults(x.got.err)
 	x.lift()
 	err := x.target.Sync(context.Background())
