@@ -140,7 +140,7 @@ func (x *KV) close() error {
 	return t.Close()
 }
 
-func (x *KV) drop() { x.target = nil }
+func (x *KV) drop() { x.target, x.broken.gaveUp = nil, false }
 
 func (x *KV) inside() any { return x.target }
 

@@ -15,7 +15,8 @@ import (
 //	                         │
 //	                         └─► reboot: closed and opened as it is; what cannot be opened is healed first
 //
-// A failed mutation has changed nothing that shows. If the store gave up, or could not be closed, what the next open finds is one
+// A failed mutation has changed nothing that shows. One request that fails, or reads something else, shows in no answer at all: the
+// disk is whole again by the time it is tried anew. If the store gave up, or could not be closed, what the next open finds is one
 // prefix of the mutations, with all in it that was reported persistent, as after a crash. Healing brings back all that was ever
 // written, so nothing may be missing then: what a broken disk made a store drop is found out.
 
@@ -31,6 +32,9 @@ type broken struct {
 	damaged  bool              // blocks are damaged, or a read may show others
 	excused  bool              // they were when the store was opened
 	lost     bool              // shards, for good
+	lasting  bool              // something is broken that stays so: a block, or the whole device
+	gaveUp   bool              // the store said that it takes no mutations any more
+	before   int               // events by the time the disk was whole
 	crash    atCrash
 	said     said
 	block    []byte     // scratch
@@ -61,6 +65,9 @@ func (x *KV) breakDisk(op *Op) {
 	}
 	e := faultEntry{way: op.Which}
 	r := x.ruleOf(op)
+	if !b.now {
+		b.before = len(b.disk.Events())
+	}
 	if op.Which < firstDamage || op.Which > lastDamage {
 		e.rule = b.disk.Add(r)
 	} else {
@@ -78,6 +85,7 @@ func (x *KV) breakDisk(op *Op) {
 	}
 	b.now, x.honest, x.disk.meets = true, true, x.meets
 	b.damaged = b.damaged || damages(op)
+	b.lasting = b.lasting || r.Times == 0 || op.Which >= firstDamage
 	b.ledger = append(b.ledger, e)
 	x.stats.Fault.Ordered++
 }
@@ -87,9 +95,31 @@ func (x *KV) pardoned(err error) bool {
 	if !x.broken.now || !faultClass(err) {
 		return false
 	}
+	if x.failure != nil || !x.keep(x.single(err)) {
+		return false
+	}
+	x.broken.gaveUp = x.broken.gaveUp || errors.Is(err, engine.ErrReadOnly)
 	x.got, x.want = answer{err: err}, answer{err: err}
 	x.effect = true // it has met the fault
 	return true
+}
+
+// single complains about err if one request was hit and no more: reading again, or writing elsewhere, masks that (HEAL). Want of space
+// is another matter, for writing elsewhere takes some.
+func (x *KV) single(err error) *Failure {
+	b := &x.broken
+	if b.lasting || len(b.disk.Events())-b.before > 1 || classOf(err) == classFull && !errors.Is(err, engine.ErrIO) {
+		return nil
+	}
+	return healFailure("single", siteOf(err), "one request that fails, or reads something else, shows in no answer", "ok", errorText(err))
+}
+
+// final complains about a mutation that is accepted by a store that has given up (HONEST).
+func (x *KV) final() *Failure {
+	if !x.broken.gaveUp {
+		return nil
+	}
+	return honestFailure("given-up", "", "a store that has given up takes no mutation until it is opened again", "store is read-only", "ok")
 }
 
 // faultClass reports whether err is of those that tell of a broken disk.
@@ -130,7 +160,7 @@ func (x *KV) lift() {
 		x.closeLedger()
 	}
 	b.disk.LiftAll()
-	b.now, b.slot, b.reads, b.damaged, x.honest = false, false, false, false, false
+	b.now, b.slot, b.reads, b.damaged, b.lasting, x.honest = false, false, false, false, false, false
 	x.disk.meets = nil
 }
 
@@ -192,6 +222,9 @@ func (x *KV) rebootBroken() {
 	err := x.component.close()
 	x.during(duringOpen)
 	if faultClass(err) {
+		if !x.keep(x.single(err)) {
+			return
+		}
 		x.die(0)
 		x.noteFaults(err)
 		x.lift()

@@ -229,6 +229,7 @@ func (x *KV) accept(dep engine.Dependency, err error) {
 		x.effect = false
 		return
 	}
+	x.keep(x.final())
 	x.deps = append(x.deps, dep)
 	x.got.count, x.want.count = len(x.deps), int(x.model.Mutations())
 	x.dirty, x.superDirty, x.empty = true, true, false
