@@ -61,7 +61,8 @@ func (x *KV) rewindBroken() {
 	b.disk.Restore(&b.crash.disk)
 	b.seen = len(b.disk.Events())
 	b.now, b.slot, b.reads, b.damaged = b.crash.now, b.crash.slot, b.crash.reads, b.crash.damaged
-	if x.honest, b.lasting = b.now, b.now; b.now { // lasting: nobody knows how often it was hit
+	b.lasting, b.waiting = b.now, b.now // as far as anybody knows
+	if x.honest = b.now; b.now {
 		x.disk.meets = x.meets
 	}
 }

@@ -33,6 +33,7 @@ type broken struct {
 	excused  bool              // they were when the store was opened
 	lost     bool              // shards, for good
 	lasting  bool              // something is broken that stays so: a block, or the whole device
+	waiting  bool              // something may hit a request yet
 	gaveUp   bool              // the store said that it takes no mutations any more
 	before   int               // events by the time the disk was whole
 	crash    atCrash
@@ -85,6 +86,7 @@ func (x *KV) breakDisk(op *Op) {
 	}
 	b.now, x.honest, x.disk.meets = true, true, x.meets
 	b.damaged = b.damaged || damages(op)
+	b.waiting = b.waiting || op.Which < firstDamage || op.Which > lastDamage
 	b.lasting = b.lasting || r.Times == 0 || op.Which >= firstDamage
 	b.ledger = append(b.ledger, e)
 	x.stats.Fault.Ordered++
@@ -153,6 +155,20 @@ func (x *KV) space(t Target) *Failure {
 	return f
 }
 
+// confess is HONEST to the last: before the disk is whole again the store is asked for all it has, for what it hides while something
+// cannot be read may well be there afterwards. Where all that is broken are blocks a scrub comes first, and what that finds nothing
+// wrong with can be read.
+func (x *KV) confess() *Failure {
+	if x.broken.waiting || CheckScrub(x.target, nil, &x.scratch) != nil {
+		return x.equal()
+	}
+	f := CheckEqual(x.target, &x.model, x.seq, &x.scratch)
+	if f != nil {
+		f.Property, f.Claim = PropertyHonest, "where a scrub finds nothing wrong, "+f.Claim
+	}
+	return f
+}
+
 // lift makes the disk whole again, with all that was on it.
 func (x *KV) lift() {
 	b := &x.broken
@@ -160,7 +176,8 @@ func (x *KV) lift() {
 		x.closeLedger()
 	}
 	b.disk.LiftAll()
-	b.now, b.slot, b.reads, b.damaged, b.lasting, x.honest = false, false, false, false, false, false
+	b.now, b.slot, b.reads, b.damaged, x.honest = false, false, false, false, false
+	b.lasting, b.waiting = false, false
 	x.disk.meets = nil
 }
 
@@ -170,7 +187,7 @@ func (x *KV) heal() {
 		x.effect = false
 		return
 	}
-	if !x.keep(x.equal()) { // what is hidden while it cannot be read may well be there afterwards
+	if !x.keep(x.confess()) {
 		return
 	}
 	x.noteFaults(x.got.err)

@@ -9,13 +9,15 @@ import (
 )
 
 // Scrub reads and verifies every live byte, of shards, sorted runs and metadata, and reports what is damaged: errors that answer
-// to ErrCorrupt or ErrIO and name the place. It drops and changes nothing. It returns the context's error, ErrClosed, or nil.
+// to ErrCorrupt or ErrIO and name the place. It reads from the device: what memory has cached of that is forgotten first. It drops and
+// changes nothing else. It returns the context's error, ErrClosed, or nil.
 func (s *Store) Scrub(ctx context.Context, report func(error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.readable(); err != nil {
 		return err
 	}
+	s.pages.DrainAll()
 	c := &checker{Store: s, ctx: ctx, report: report}
 	s.tree.EachTable(c.scrubTable)
 	for i, l := range s.extents.Root.Metadata {

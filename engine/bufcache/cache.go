@@ -52,7 +52,7 @@ type Stats struct {
 	Hits      uint64
 	Misses    uint64 // also reads beyond the valid bytes of a cached page
 	Evictions uint64 // pages that made room for others
-	Drained   uint64 // pages dropped because their extent was released
+	Drained   uint64 // pages dropped because their extent was released, or all were
 	Dropped   uint64 // pages dropped because what was read of them failed a check
 	Pages     int    // cached now
 }
@@ -155,6 +155,17 @@ func (c *Cache) drop(i int) {
 func (c *Cache) Drain(x extent.ID) {
 	for i := range c.pages {
 		if p := &c.pages[i]; p.key.Extent == x && len(p.bytes) > 0 {
+			c.drop(i)
+			c.free = append(c.free, int32(i))
+			c.stats.Drained++
+		}
+	}
+}
+
+// DrainAll drops every page.
+func (c *Cache) DrainAll() {
+	for i := range c.pages {
+		if len(c.pages[i].bytes) > 0 {
 			c.drop(i)
 			c.free = append(c.free, int32(i))
 			c.stats.Drained++

@@ -122,7 +122,16 @@ func TestCacheAgreesWithAMap(t *testing.T) {
 			return at(extent.ID(rapid.IntRange(0, 3).Draw(t, "x")), extent.Generation(rapid.IntRange(1, 3).Draw(t, "generation")), rapid.Uint32Range(0, 4).Draw(t, "page"))
 		})
 		for range rapid.IntRange(1, 120).Draw(t, "steps") {
-			switch rapid.IntRange(0, 9).Draw(t, "step") {
+			switch rapid.IntRange(-1, 9).Draw(t, "step") {
+			case -1:
+				if rapid.IntRange(0, 3).Draw(t, "all") > 0 {
+					continue
+				}
+				c.DrainAll()
+				clear(known)
+				if n := c.Stats().Pages; n != 0 {
+					t.Fatalf("%d pages are still there", n)
+				}
 			case 0:
 				x := extent.ID(rapid.IntRange(0, 3).Draw(t, "drain"))
 				c.Drain(x)
