@@ -9,8 +9,9 @@ import (
 )
 
 // Scrub reads and verifies every live byte, of shards, sorted runs and metadata, and reports what is damaged: errors that answer
-// to ErrCorrupt or ErrIO and name the place. It reads from the device: what memory has cached of that is forgotten first. It drops and
-// changes nothing else. It returns the context's error, ErrClosed, or nil.
+// to ErrCorrupt or ErrIO and name the place. Which shards a lost block of the index names it cannot say; all others it verifies. It
+// reads from the device: what memory has cached of that is forgotten first. It drops and changes nothing else. It returns the
+// context's error, ErrClosed, or nil.
 func (s *Store) Scrub(ctx context.Context, report func(error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +30,7 @@ func (s *Store) Scrub(ctx context.Context, report func(error)) error {
 		c.scrubShard(e)
 		return ctx.Err()
 	}
-	if err := c.soft(s.tree.EachRecorded(each)); err != nil {
+	if err := c.soft(s.tree.EachReadable(each, report)); err != nil { // one block that is lost hides no other damage
 		return err
 	}
 	return c.soft(s.tree.EachPending(each))

@@ -148,6 +148,33 @@ func (t *Tree) EachRecorded(fn func(e *Entry) error) error {
 	}
 }
 
+// EachReadable does what EachRecorded does, as far as that goes where blocks cannot be read: each is reported to lost, with an
+// error that names it, and the walk goes on behind it. What a lost block may supersede is passed over: nobody knows whether it is
+// still there, let alone where (I5).
+func (t *Tree) EachReadable(fn func(e *Entry) error, lost func(error)) error {
+	m := &t.walk
+	doubt := false
+	m.begin(t.reader, &t.shape)
+	m.lost = func(err error) { doubt = true; lost(err) }
+	if err := m.addRecorded(&t.meta, nil); err != nil {
+		return err
+	}
+	for {
+		e, err := m.next()
+		if err != nil || e == nil {
+			return err
+		}
+		if doubt {
+			if again, err := t.findRecorded(&e.ID); err != nil || again == nil || again.Mutation != e.Mutation {
+				continue
+			}
+		}
+		if err := fn(e); err != nil {
+			return err
+		}
+	}
+}
+
 // EachPending calls fn for every entry of the memtables, until fn fails.
 func (t *Tree) EachPending(fn func(e *Entry) error) error {
 	for _, m := range [...]*Memtable{t.mem, t.imm} {

@@ -1,13 +1,18 @@
 package index
 
-import "github.com/shardproof/shardproof/engine/chunk"
+import (
+	"fmt"
+
+	"github.com/shardproof/shardproof/engine/chunk"
+)
 
 // runCursor walks a run in order of id.
 type runCursor struct {
 	run   *Run
 	r     reader
 	shape *Shape
-	page  []byte // empty, with room for a page
+	page  []byte      // empty, with room for a page
+	lost  func(error) // is told of blocks that cannot be read, which are passed over; nil: the first one is an error
 
 	table, block int
 	at           int // entry in the block
@@ -18,7 +23,7 @@ type runCursor struct {
 
 // seek puts c on the first entry of run at or behind id; nil is the beginning. page is for c to use.
 func (c *runCursor) seek(run *Run, r reader, s *Shape, page []byte, id *chunk.ShardID) error {
-	*c = runCursor{run: run, r: r, shape: s, page: page[:0], table: run.tableOf(id)}
+	*c = runCursor{run: run, r: r, shape: s, page: page[:0], lost: c.lost, table: run.tableOf(id)}
 	if c.table == len(run.Tables) {
 		return nil
 	}
@@ -55,8 +60,15 @@ func (c *runCursor) next() error {
 func (c *runCursor) load() (err error) {
 	c.at = 0
 	c.here, err = c.r.block(c.page, &c.run.Tables[c.table], c.shape, c.block)
+	if err != nil && c.lost != nil {
+		c.lost(fmt.Errorf("block %d of a table: %w", c.block, err))
+		c.here, err = noBlock, nil
+	}
 	return err
 }
+
+// noBlock stands for a block that is passed over: it has no entries.
+var noBlock = make(block, blockHeaderBytes)
 
 // settle moves c to the next block while it stands behind the last entry of one, and decodes what it stands on.
 func (c *runCursor) settle() error {

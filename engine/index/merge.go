@@ -15,11 +15,12 @@ type merge struct {
 	runs  []runCursor // newest first, all older than the memtables
 	pages [][]byte    // one for each of runs
 	entry Entry
+	lost  func(error) // of the cursors of runs
 }
 
 // begin empties m.
 func (m *merge) begin(r reader, s *Shape) {
-	m.r, m.shape = r, s
+	m.r, m.shape, m.lost = r, s, nil
 	m.mems, m.runs = m.mems[:0], m.runs[:0]
 }
 
@@ -33,6 +34,7 @@ func (m *merge) addRun(run *Run, id *chunk.ShardID) error {
 		m.pages = append(m.pages[:n], make([]byte, 0, m.shape.PageBytes))
 	}
 	m.runs = slices.Grow(m.runs, 1)[:n+1]
+	m.runs[n].lost = m.lost
 	return m.runs[n].seek(run, m.r, m.shape, m.pages[n], id)
 }
 
