@@ -86,6 +86,9 @@ func (s *Store) unlockRead() {
 	}
 }
 
+// errLostUnit is all that is known of a shard whose last mutation recovery could only name. Its place is lost too.
+var errLostUnit = &fault.Corrupt{Check: "shard lost with a damaged unit of the log"}
+
 // find returns the entry of a shard that exists.
 func (s *Store) find(id *ShardID) (*index.Entry, error) {
 	e, err := s.tree.Find(id)
@@ -95,7 +98,7 @@ func (s *Store) find(id *ShardID) (*index.Entry, error) {
 	case e == nil, e.Kind == index.Delete:
 		return nil, ErrNotFound
 	case e.Kind == index.Damaged:
-		return nil, &fault.Corrupt{Check: "shard lost with a damaged unit of the log"}
+		return nil, errLostUnit
 	}
 	return e, nil
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // Scrub reads and verifies every live byte, of shards, sorted runs and metadata, and reports what is damaged: errors that answer
-// to ErrCorrupt or ErrIO and name the place. Which shards a lost block of the index names it cannot say; all others it verifies. It
-// reads from the device: what memory has cached of that is forgotten first. It drops and changes nothing else. It returns the
-// context's error, ErrClosed, or nil.
+// to ErrCorrupt or ErrIO and name the place, or the shard that recovery has lost. Which shards a lost block of the index names it
+// cannot say; all others it verifies. It reads from the device: what memory has cached of that is forgotten first. It drops and
+// changes nothing else. It returns the context's error, ErrClosed, or nil.
 func (s *Store) Scrub(ctx context.Context, report func(error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,6 +43,10 @@ func (c *checker) scrubTable(l chunk.Locator) {
 }
 
 func (c *checker) scrubShard(e *index.Entry) {
+	if e.Kind == index.Damaged { // there is nothing left to read; Get answers this too, until the next put
+		c.report(fmt.Errorf("shard %x: %w", e.ID[:], errLostUnit))
+		return
+	}
 	if e.Locator.IsZero() {
 		return
 	}
