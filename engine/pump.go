@@ -125,7 +125,8 @@ func (s *Store) wait(ctx context.Context, d Dependency) error {
 		if s.closed {
 			return ErrClosed
 		}
-		if err := s.progress(); err != nil {
+		// The unit may have become durable, and the store read-only, before who waits was woken: then the wait has succeeded.
+		if err := s.progress(); err != nil && s.log.Durable() < n {
 			return err
 		}
 	}
