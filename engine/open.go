@@ -151,6 +151,7 @@ func (s *Store) newEpoch(tail *log.Tail) error {
 	root.Resume = tail.Number
 	s.log.Start(&s.extents.Table, s.extents.Sched(), s.buffers, s.options.GroupBytes, root.Epoch, tail)
 	s.noteReplay(tail)
+	root.Closed = false // before any unit is issued
 	s.extents.Touch()
 	if err := s.await(s.extents.Want()); err != nil {
 		return err
@@ -295,6 +296,10 @@ func (s *Store) shutdown() error {
 		return err
 	}
 	s.settle()
+	if s.log.Pending() == 0 { // there may be parts of a put that failed
+		s.extents.Root.Closed = true
+		s.extents.Touch()
+	}
 	if s.extents.Dirty() || s.extents.Writing() {
 		return s.await(s.extents.Want())
 	}

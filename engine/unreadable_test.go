@@ -182,6 +182,19 @@ func TestUnreadableBlockOfAPowerSafeDiskEndsOpen(t *testing.T) {
 	}
 }
 
+// Behind the log of a store that was closed there is nothing to ask for, so a block there that cannot be read keeps nobody out; nor
+// does any other block of such a store.
+func TestNoUnreadableBlockOfAPowerSafeDiskKeepsAClosedStoreFromOpening(t *testing.T) {
+	d := brittleKilled(t, small, true)
+	require.NoError(t, open(t, d).Close())
+	for block := int64(0); block < d.Info().Size; block += brittleBlock {
+		c := d.copyOf(block)
+		s := open(t, c)
+		answersRight(t, s, fmt.Sprintf("block at %d", block))
+		require.NoError(t, s.Close())
+	}
+}
+
 // A unit that a later one attests is not torn: what cannot be read of it is damage, and stays so.
 func TestUnreadableUnitThatIsAttestedIsDamage(t *testing.T) {
 	d := brittleKilled(t, small, false)

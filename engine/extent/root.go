@@ -35,6 +35,7 @@ type Root struct {
 	Resume         uint64     // number from which Epoch holds
 	Replay         Position   // the index covers every mutation before it; what lies before is never replayed
 	DurableThrough uint64     // units up to this number were durable when the root was built
+	Closed         bool       // and none behind them has been issued, nor will be before another root is relied on
 	NextMutation   uint64     // no mutation before the replay position has this number or a higher one
 	Metadata       [2]Locator // two copies of one record, in two extents; zero while there is none
 	MetadataCRC    uint32     // of the record's bytes
@@ -54,6 +55,7 @@ const (
 	logExtentBytes = 20 // extent 4 | generation 8 | first 8
 	entryBytes     = 16 // owner 1 | zero 3 | pointer 4 | generation 8
 	flagPowerSafe  = 1
+	flagClosed     = 2
 	numberMax      = 1 << 62 // of an epoch, a unit, a mutation, a version: no disk lives to see it, and counting on overflows nothing
 )
 
@@ -82,6 +84,9 @@ func (r *Root) append(b []byte) []byte {
 	var flags uint32
 	if g.PowerSafe {
 		flags |= flagPowerSafe
+	}
+	if r.Closed {
+		flags |= flagClosed
 	}
 	for _, v := range [...]uint32{g.ExtentBytes, g.Extents, g.Logical, g.Physical, g.PageBytes, g.WindowBytes, g.WindowUnits, flags} {
 		b = le.AppendUint32(b, v)
@@ -120,7 +125,7 @@ func (r *Root) decode(b []byte) ([]byte, error) {
 		*v = le.Uint32(b)
 		b = b[4:]
 	}
-	g.PowerSafe = flags&flagPowerSafe != 0
+	g.PowerSafe, r.Closed = flags&flagPowerSafe != 0, flags&flagClosed != 0
 	if err := g.Validate(); err != nil {
 		return nil, rootError("root geometry")
 	}

@@ -26,6 +26,7 @@
 //	    epoch from the resume number on, a smaller one below. Below the resume number no position is guessed.
 //	L7  (P9) The first invalid unit is damage if something attests that it was durable: the resume number, the root, or a later
 //	    unit within twice the window. Then its keys come from the directory in the unit after it. Otherwise the log ends there.
+//	    Where the root says that the store was closed, the log ends where the root says, and nobody looks for anything behind it.
 //	L8  (P10) A frame before the replay position, outside the log or beyond its end is never applied.
 //	L9  A block that cannot be read holds no valid unit, where an interrupted write may leave such a block. Elsewhere it ends
 //	    recovery, for the log's end must not be taken from a device that may read again.

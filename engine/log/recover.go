@@ -125,6 +125,9 @@ func (s *scan) step() (bool, error) {
 	if s.index+1 < len(s.root.Log) && s.list(s.index+1).First == s.number {
 		s.index, s.off = s.index+1, 0
 	}
+	if s.root.Closed && s.number > s.root.DurableThrough {
+		return false, nil // L7: a block behind the end that cannot be read keeps nobody from opening
+	}
 	h, whole, seen, err := s.read(s.index, s.off, s.number)
 	if err != nil {
 		return false, err
