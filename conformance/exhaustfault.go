@@ -21,9 +21,9 @@ type exhaustedFault struct {
 	manner uint64
 }
 
-// Requests that fail: with no effect, half of it and all of it; once, and often enough for a retry to fail too.
+// Requests that fail: with no effect, half of it and all of it; once, and often enough for what is read next to fail too.
 var exhaustedRules = []exhaustedFault{
-	{"read", 0, 0}, {"read", 1, 0}, {"write", 0, 0}, {"write", 0, 1}, {"write", 0, 2}, {"flush", 0, 0}, {"flush", 0, 2}, {"space", 0, 0},
+	{"read", 0, 0}, {"read", 3, 0}, {"write", 0, 0}, {"write", 0, 1}, {"write", 0, 2}, {"flush", 0, 0}, {"flush", 0, 2}, {"space", 0, 0},
 	{"strayread", 0, 3}, {"gone", 0, 0}, {"readonly", 0, 0}, {"lost", 0, 0}, {"astray", 0, 40}, {"stale", 0, 0}, {"short", 0, 0}, {"delay", 0, 5},
 }
 
