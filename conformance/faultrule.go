@@ -120,11 +120,16 @@ func (x *KV) peek(p []byte, off int64) bool {
 	return x.broken.disk.Below().Read(p, off) == nil
 }
 
-// damages reports whether op makes bytes wrong, or hides them for good.
-func damages(op *Op) bool {
+// note notes what op breaks.
+func (b *breakage) note(op *Op) {
 	switch FaultNames[op.Which] {
-	case "read", "write", "flush", "space", "gone", "readonly", "short", "delay":
-		return false
+	case "unreadable", "flip", "zero", "garbage", "swap", "lost", "astray":
+		b.damaged = true
+	case "strayread", "stale":
+		b.misread = true
+		b.unread++
+	case "read", "short", "gone":
+		b.unread++
 	}
-	return true
+	b.damaged = b.damaged || b.misread && b.unread > 1
 }

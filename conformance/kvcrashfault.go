@@ -19,14 +19,14 @@ import (
 // What was answered on the broken disk is what is there on the healed one, for an open makes durable what it answers from. One state in
 // four is healed at once: what was broken before the crash is what counts then.
 //
-// Excused, and counted: where blocks are damaged when the store is opened, or a read shows others, mutations since the open before
-// that had been persistent may be missing, if what is left is one prefix of them: damage to the end of a log cannot be told from a
-// write that was torn. Shards may also be gone for good, if they say so; the sequence goes on with a new store then.
+// Excused, and counted: where blocks are damaged when the store is opened, or writes were lost, mutations since the open before that
+// had been persistent may be missing, if what is left is one prefix of them: damage to the end of a log cannot be told from a write
+// that was torn. A single read that goes wrong excuses nothing. Shards may also be gone for good, if they say so; the sequence goes on with a new store then.
 
 // atCrash is what a KV knows of its disk at a crash: every state that is looked at begins with it.
 type atCrash struct {
-	disk                      faultinject.State
-	now, slot, reads, damaged bool
+	disk faultinject.State
+	breakage
 }
 
 // crashDisk returns the disk below as one that can lose power, nil if it is not.
@@ -49,7 +49,7 @@ func (x *KV) rememberBroken() {
 		return
 	}
 	b.disk.Save(&b.crash.disk)
-	b.crash.now, b.crash.slot, b.crash.reads, b.crash.damaged = b.now, b.slot, b.reads, b.damaged
+	b.crash.breakage = b.breakage
 }
 
 // rewindBroken breaks the disk again as it was.
@@ -60,7 +60,7 @@ func (x *KV) rewindBroken() {
 	}
 	b.disk.Restore(&b.crash.disk)
 	b.seen = len(b.disk.Events())
-	b.now, b.slot, b.reads, b.damaged = b.crash.now, b.crash.slot, b.crash.reads, b.crash.damaged
+	b.breakage = b.crash.breakage
 	b.lasting, b.waiting = b.now, b.now // as far as anybody knows
 	if x.honest = b.now; b.now {
 		x.disk.meets = x.meets

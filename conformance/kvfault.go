@@ -22,20 +22,17 @@ import (
 
 // broken is what a KV knows of a disk that breaks.
 type broken struct {
-	disk     *faultinject.Disk // nil: it does not break
-	now      bool              // something was broken since the disk was whole
-	met      uint64            // how often faults met requests and reads
-	inexact  bool              // something was hit since the store was made: what could not be looked up counts as live for ever
-	stuck    bool              // the store could not be closed for want of space; see KV.stuck
-	slot     bool              // of the superblock is damaged
-	reads    bool              // of the superblock may fail, or be of elsewhere
-	damaged  bool              // blocks are damaged, or a read may show others
-	excused  bool              // they were when the store was opened
-	lost     bool              // shards, for good
-	lasting  bool              // something is broken that stays so: a block, or the whole device
-	waiting  bool              // something may hit a request yet
-	gaveUp   bool              // the store said that it takes no mutations any more
-	before   int               // events by the time the disk was whole
+	disk *faultinject.Disk // nil: it does not break
+	breakage
+	met      uint64 // how often faults met requests and reads
+	inexact  bool   // something was hit since the store was made: what could not be looked up counts as live for ever
+	stuck    bool   // the store could not be closed for want of space; see KV.stuck
+	excused  bool   // blocks were damaged when the store was opened
+	lost     bool   // shards, for good
+	lasting  bool   // something is broken that stays so: a block, or the whole device
+	waiting  bool   // something may hit a request yet
+	gaveUp   bool   // the store said that it takes no mutations any more
+	before   int    // events by the time the disk was whole
 	crash    atCrash
 	said     said
 	block    []byte     // scratch
@@ -44,6 +41,16 @@ type broken struct {
 	phase    faultPhase // of the store
 	recovery faultPhase // of the next open after a crash
 	ledger   []faultEntry
+}
+
+// breakage is how a disk is broken.
+type breakage struct {
+	now     bool // something was broken since it was whole
+	slot    bool // of the superblock is damaged
+	reads   bool // of the superblock may go wrong
+	damaged bool // blocks are, or writes were lost, or a read may go wrong and be wrong once more when it is tried again
+	misread bool // a read may be of something else
+	unread  int  // ways in which reads may go wrong
 }
 
 // whole forgets all faults: the disk is new.
@@ -85,7 +92,7 @@ func (x *KV) breakDisk(op *Op) {
 		e.rule = b.disk.Damage(r, e.off, e.n)
 	}
 	b.now, x.honest, x.disk.meets = true, true, x.meets
-	b.damaged = b.damaged || damages(op)
+	b.note(op)
 	b.waiting = b.waiting || op.Which < firstDamage || op.Which > lastDamage
 	b.lasting = b.lasting || r.Times == 0 || op.Which >= firstDamage
 	b.ledger = append(b.ledger, e)
@@ -176,7 +183,7 @@ func (x *KV) lift() {
 		x.closeLedger()
 	}
 	b.disk.LiftAll()
-	b.now, b.slot, b.reads, b.damaged, x.honest = false, false, false, false, false
+	b.breakage, x.honest = breakage{}, false
 	b.lasting, b.waiting = false, false
 	x.disk.meets = nil
 }

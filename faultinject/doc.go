@@ -16,7 +16,8 @@
 //	J4  A write that was lost is in the device below, and the block reads as before. One that was misdirected reads as before where it
 //	    belongs, and its bytes are read where it went.
 //	J5  Of a failed write the device below sees nothing, the first half of its blocks rounded down, or all; of a failed flush nothing
-//	    or all of it. The error is the same.
+//	    or all of it. The error is the same. A device below that has a method Poison is told of a failed flush that it does not see: it
+//	    is to keep in doubt what the flush was for, whatever is flushed later.
 //	J6  The same calls in the same order do the same. Flipped bits and garbage follow from Rule.Arg and the place.
 //	J7  The device below is read only for what nothing above it replaces. Before a write it is read only if the write is lost or
 //	    misdirected, if a rule for stale reads concerns it, or if its block was exchanged with another by Damage.
