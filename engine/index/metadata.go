@@ -20,7 +20,7 @@ type Metadata struct {
 //
 //	0         4        8        16        20
 //	| version | tables | replay | extents | then for each table
-//	| locator 20 | blocks 4 | entries 4 | filters 4 | level 2 | run 2 | first id 16 | last id 16 | identity 4 |
+//	| locator 20 | entries 4 | identity 4 | blocks 2 | filters 2 | level 2 | run 2 | first id 16 | last id 16 |
 //	and for each extent with live bytes
 //	| extent 4 | live bytes 4 |
 //
@@ -28,7 +28,7 @@ type Metadata struct {
 const (
 	metadataVersion  = 2
 	metadataFixed    = 20
-	tableRecordBytes = 72
+	tableRecordBytes = 68
 	liveRecordBytes  = 8
 	maxLevels        = 16
 )
@@ -145,14 +145,14 @@ func (r *Run) append(b []byte, level, run int) []byte {
 	for i := range r.Tables {
 		t := &r.Tables[i]
 		b = extent.AppendLocator(b, t.Locator)
-		b = le.AppendUint32(b, t.Blocks)
 		b = le.AppendUint32(b, t.Entries)
-		b = le.AppendUint32(b, t.Filters)
+		b = le.AppendUint32(b, t.Identity)
+		b = le.AppendUint16(b, uint16(t.Blocks)) // of 64 bytes at least, in no more than maxTable
+		b = le.AppendUint16(b, uint16(t.Filters))
 		b = le.AppendUint16(b, uint16(level))
 		b = le.AppendUint16(b, uint16(run))
 		b = append(b, t.First[:]...)
 		b = append(b, t.Last[:]...)
-		b = le.AppendUint32(b, t.Identity)
 	}
 	return b
 }
@@ -207,8 +207,8 @@ func (m *Metadata) decodeLive(b []byte) bool {
 // decodeTable adds the table of the first record of b to its run, and reports whether it may stand there.
 func (m *Metadata) decodeTable(b []byte, s *Shape) bool {
 	t := Table{
-		Locator: extent.DecodeLocator(b), Blocks: le.Uint32(b[20:]), Entries: le.Uint32(b[24:]), Filters: le.Uint32(b[28:]),
-		First: chunk.ShardID(b[36:]), Last: chunk.ShardID(b[52:]), Identity: le.Uint32(b[68:]),
+		Locator: extent.DecodeLocator(b), Entries: le.Uint32(b[20:]), Identity: le.Uint32(b[24:]),
+		Blocks: uint32(le.Uint16(b[28:])), Filters: uint32(le.Uint16(b[30:])), First: chunk.ShardID(b[36:]), Last: chunk.ShardID(b[52:]),
 	}
 	level, run := int(le.Uint16(b[32:])), int(le.Uint16(b[34:]))
 	if !t.plausible(s) || level > maxLevels {
