@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/shardproof/shardproof/conformance"
@@ -20,13 +21,20 @@ import (
 // OpsMax is how many operations a counterexample has at most before its bug counts as found (B3).
 const OpsMax = 8
 
-// Trial says how bugs are tried.
+// Trial says how bugs are tried. It must not be copied once one was.
 type Trial struct {
 	Root  string        // of the source tree: the folder of go.mod
 	Seeds []uint64      // one run each
 	CPU   time.Duration // processor time a run may take until it has found something
 	Dir   string        // for what is built and written; the caller removes it
+
+	once    sync.Once // see prepare
+	base    string    // folder of the cache that builds begin with
+	baseErr error
 }
+
+// replayMax is how long the replay of a counterexample may take before it counts as one that does not end.
+const replayMax = 2 * time.Minute
 
 // command is the package that is built with a bug in it.
 const command = "./cmd/conformance-run"
@@ -69,11 +77,17 @@ func (t *Trial) build(ctx context.Context, e *Edit, dir string) (string, error) 
 	if err != nil {
 		return "", err
 	}
+	if err := t.prepare(ctx); err != nil {
+		return "", err
+	}
+	cache := filepath.Join(dir, "cache")
+	defer os.RemoveAll(cache)
+	if err := linkTree(t.base, cache); err != nil {
+		return "", err
+	}
 	binary := filepath.Join(dir, "conformance-run")
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay", overlay, "-o", binary, command)
-	build.Dir = t.Root
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s: the edited source cannot be built: %w\n%s", e.ID, err, bytes.TrimSpace(out))
+	if err := t.compile(ctx, cache, "-overlay", overlay, "-o", binary); err != nil {
+		return "", fmt.Errorf("%s: %w", e.ID, err)
 	}
 	return binary, nil
 }
@@ -145,8 +159,12 @@ func pasted(ctx context.Context, dir, message string) (string, error) {
 	if line == "" {
 		return "the message has no replay line", nil
 	}
-	printed, code, err := runIn(ctx, dir, "sh", "-c", line)
+	limited, cancel := context.WithTimeout(ctx, replayMax)
+	defer cancel()
+	printed, code, err := runIn(limited, dir, "sh", "-c", line)
 	switch {
+	case limited.Err() != nil && ctx.Err() == nil:
+		return "the replay line did not end", nil
 	case err != nil:
 		return "", err
 	case code != 1:
