@@ -69,9 +69,10 @@ type component interface {
 }
 
 // healer is a component whose disk may be broken: heal makes it whole. stuck reports whether err, of a close, is one that faults before
-// may have brought about; the component is then as after a crash.
+// may have brought about; the component is then as after a crash. closeLedger says what became of each fault.
 type healer interface {
 	heal()
+	closeLedger()
 	stuck(err error) bool
 }
 
@@ -83,6 +84,9 @@ const stateInterval = 32
 func (x *course) Run(s *Sequence) Result {
 	x.begin(s)
 	x.execute()
+	if h, ok := x.component.(healer); ok && x.failure != nil {
+		h.closeLedger()
+	}
 	if x.disk != nil {
 		x.stats.Requests, x.stats.Bytes = x.disk.requests, x.disk.written
 	}

@@ -66,21 +66,26 @@ func (c *faultCells) sum() (n uint64) {
 	return n
 }
 
-// names returns the counts by name, of the ways there are and the phases that can be met; a store whose disk keeps its power
-// recovers from nothing.
-func (c *faultCells) names(crashes bool) map[string]uint64 {
+// names returns the counts by name, of the ways there are and the phases that can be met, and the names of those without a request
+// that could have been hit. A store whose disk keeps its power recovers from nothing.
+func (c *faultCells) names(crashes bool, made *phaseSorts) (cells map[string]uint64, void []string) {
 	if *c == (faultCells{}) {
-		return nil
+		return nil, nil
 	}
-	m := map[string]uint64{}
-	for k := range FaultNames {
+	cells = map[string]uint64{}
+	for k, way := range FaultNames {
 		for p := duringOpen; p < faultPhases; p++ {
-			if p < duringRecovery || crashes {
-				m[FaultNames[k]+"/"+faultPhaseNames[p]] = c[k][p]
+			name := way + "/" + faultPhaseNames[p]
+			switch {
+			case p >= duringRecovery && !crashes:
+			case c[k][p] == 0 && made[p]&targetsOf[way] == 0:
+				void = append(void, name)
+			default:
+				cells[name] = c[k][p]
 			}
 		}
 	}
-	return m
+	return cells, void
 }
 
 // EmptiestFaults is Emptiest for FaultCells.
@@ -110,6 +115,8 @@ func (x *KV) noteHits() {
 	if b.disk == nil || !b.now {
 		return
 	}
+	x.stats.Fault.Made[b.phase] |= x.disk.sorts
+	x.disk.sorts = 0
 	events := b.disk.Events()
 	for _, e := range events[b.seen:] {
 		b.inexact = true

@@ -22,6 +22,7 @@ type FaultStats struct {
 	Stuck       uint64 // stores that had no space left to be closed
 	Excused     uint64 // recoveries that lost what a declared limit lets them lose
 	Cells       faultCells
+	Made        phaseSorts // requests that could have been hit
 }
 
 // add adds the counts of o to f.
@@ -36,6 +37,7 @@ func (f *FaultStats) add(o *FaultStats) {
 	f.Stuck += o.Stuck
 	f.Excused += o.Excused
 	f.Cells.add(&o.Cells)
+	f.Made.add(&o.Made)
 }
 
 // ledger returns the counts for a report.

@@ -46,8 +46,9 @@ type TraceDisk struct {
 
 	writes writeAudit
 
-	requests uint64 // reads, writes and flushes so far
-	written  uint64 // bytes
+	requests uint64       // reads, writes and flushes so far
+	sorts    requestSorts // of those since somebody looked
+	written  uint64       // bytes
 
 	// Blocks that may be written once, from AppendOnly on.
 	once     int64    // bytes from the start of the disk to the first of them; 0: any may be written again
@@ -133,7 +134,7 @@ func (d *TraceDisk) Close() error { return nil }
 // Read fills p from off.
 func (d *TraceDisk) Read(p []byte, off int64) error {
 	d.audit("read", off, len(p))
-	d.requests++
+	d.count(0, off)
 	err := d.inner.Read(p, off)
 	d.traceRange(traceRead, off, len(p), err)
 	if err == nil && !d.quiet {
@@ -145,7 +146,7 @@ func (d *TraceDisk) Read(p []byte, off int64) error {
 // Ask forwards the question.
 func (d *TraceDisk) Ask(off, size int64, pred func(off int64, block []byte) bool) (bool, error) {
 	d.audit("ask", off, int(size))
-	d.requests++
+	d.count(0, off)
 	yes, err := disk.Ask(d.inner, d.scratch, off, size, pred)
 	d.traceRange(traceAsk, off, int(size), err)
 	d.word(bit(yes))
@@ -155,7 +156,7 @@ func (d *TraceDisk) Ask(off, size int64, pred func(off int64, block []byte) bool
 // ReadUnit forwards the read.
 func (d *TraceDisk) ReadUnit(p []byte, off int64, check func(p []byte) bool) (bool, error) {
 	d.audit("read unit", off, len(p))
-	d.requests++
+	d.count(0, off)
 	whole, err := disk.ReadUnit(d.inner, p, off, check)
 	d.traceRange(traceUnit, off, len(p), err)
 	if whole && err == nil && !d.quiet {
@@ -167,7 +168,7 @@ func (d *TraceDisk) ReadUnit(p []byte, off int64, check func(p []byte) bool) (bo
 // Submit begins r.
 func (d *TraceDisk) Submit(r *disk.Request) {
 	d.auditRequest(r)
-	d.requests++
+	d.count(r.Kind, r.Off)
 	d.written += uint64(len(r.Data))
 	f := flight{request: r}
 	if !d.quiet {

@@ -42,7 +42,8 @@ func (r *run) report(ctx context.Context, canary *CanaryReport, failures []Failu
 		rep.Crashes, rep.CrashStates = &c.Crashes, &c.States
 	}
 	if f := t.stats.Fault; f.Ordered > 0 {
-		rep.Faults, rep.FaultLedger, rep.FaultCells = &f.Ordered, f.ledger(), f.Cells.names(rep.Crashes != nil)
+		rep.Faults, rep.FaultLedger = &f.Ordered, f.ledger()
+		rep.FaultCells, rep.FaultCellsVoid = f.Cells.names(rep.Crashes != nil, &f.Made)
 	}
 	audit := t.audit
 	rep.DeterminismAudit = &audit

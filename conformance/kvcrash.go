@@ -312,7 +312,7 @@ func (x *KV) openAfter(claim string) (Target, bool) {
 func (x *KV) readAll(t Target, d *dump) bool {
 	var err error
 	d.shards, d.bytes = d.shards[:0], d.bytes[:0]
-	if d.ids, err = t.AppendList(d.ids[:0], nil, len(x.model.Now())+len(x.model.Base())+len(x.model.Later())+2); err != nil {
+	if d.ids, err = t.AppendList(d.ids[:0], nil, countMax); err != nil {
 		return x.keep(persistFailure("error", siteOf(err), "a recovered store lists its shards", "ids", errorText(err)))
 	}
 	for _, id := range d.ids {

@@ -62,6 +62,7 @@ func (x *KV) rewindBroken() {
 	b.seen = len(b.disk.Events())
 	b.breakage = b.crash.breakage
 	b.lasting, b.waiting = b.now, b.now // as far as anybody knows
+	x.disk.sorts = 0
 	if x.honest = b.now; b.now {
 		x.disk.meets = x.meets
 	}

@@ -75,6 +75,7 @@ func (x *KV) breakDisk(op *Op) {
 	r := x.ruleOf(op)
 	if !b.now {
 		b.before = len(b.disk.Events())
+		x.disk.sorts = 0
 	}
 	if op.Which < firstDamage || op.Which > lastDamage {
 		e.rule = b.disk.Add(r)

@@ -25,6 +25,7 @@ func (x *KV) apply(op *Op) {
 	} else {
 		x.plainly(op)
 	}
+	x.during(duringReads)
 	if kinds[op.Kind].Group == GroupRead && x.broken.now && faultClass(x.got.err) && x.touched() == met {
 		x.keep(taintFailure("what is asked for", x.got.err))
 	}

@@ -228,6 +228,7 @@ func faultProfile() *Profile {
 	p.Full = 0
 	breaking := func(w *Weights) {
 		w[KindFault], w[KindHeal] = 12, 4
+		w[KindSuperblock] += 5 // it reads only what a repair in its midst needs
 		w[KindFill], w[KindDrain], w[KindFormat] = 0, 0, 0
 	}
 	breaking(&p.Weights)
@@ -242,6 +243,7 @@ func faultProfile() *Profile {
 func crashFaultProfile() *Profile {
 	p := crashProfile()
 	p.Name, p.Suite = "crash-fault", "crash-fault"
+	p.AtStake = 10 // every state is opened three times: a few that leave most states behind would take most of the time
 	p.Full = 0
 	breaking := func(w *Weights) {
 		w[KindFault], w[KindHeal] = 12, 2

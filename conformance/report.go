@@ -34,7 +34,8 @@ type Report struct {
 	Faults      *uint64       `json:"faults,omitempty"`
 	FaultLedger *FaultLedger  `json:"fault_ledger,omitempty"`
 
-	FaultCells map[string]uint64 `json:"fault_cells,omitempty"` // hits by fault/phase
+	FaultCells     map[string]uint64 `json:"fault_cells,omitempty"`      // hits by fault/phase
+	FaultCellsVoid []string          `json:"fault_cells_void,omitempty"` // phases that made no request such a fault could hit
 
 	Schedules  *uint64  `json:"schedules,omitempty"`
 	Strategies []string `json:"strategies,omitempty"`

@@ -187,7 +187,11 @@ func faultText(rep *conformance.Report) string {
 		text += fmt.Sprintf("; after %s a recovery lost what damage may cost", plural(int(l.Excused), "power cut"))
 	}
 	names, hit := rep.EmptiestFaults(4)
-	return text + fmt.Sprintf("\n  %d of %s of fault and phase hit; the emptiest: %s", hit, plural(len(rep.FaultCells), "pair"), countsText(names, rep.FaultCells))
+	text += fmt.Sprintf("\n  %d of %s of fault and phase hit; the emptiest: %s", hit, plural(len(rep.FaultCells), "pair"), countsText(names, rep.FaultCells))
+	if n := len(rep.FaultCellsVoid); n > 0 {
+		text += fmt.Sprintf("; of %d more there was no request to hit", n)
+	}
+	return text
 }
 
 // cellsText says how much of the product of kinds and states was seen, and what least.
