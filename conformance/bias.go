@@ -23,6 +23,7 @@ const (
 	BiasDeleteFlush   // a flush right after a deletion
 	BiasFlushCompact  // a compaction right after a flush
 	BiasMoveReboot    // a reboot right after data was moved
+	BiasFaultReboot   // a reboot right after the disk broke: what is kept in memory is read again
 	BiasReuse         // something is written right after an extent was freed
 	BiasAnew          // after a format the operations from before come again, but for some
 	BiasAtStake       // a crash comes when much is at stake
@@ -77,7 +78,7 @@ func (p *Profile) Can(b Bias) bool {
 		return has(KindFormat)
 	case BiasKeyHot, BiasKeyLive, BiasKeyDead, BiasKeyPool, BiasKeySpread, BiasKeyHigh:
 		return p.keyed()
-	case BiasReclaimAtOnce, BiasTwice, BiasDeleteFlush, BiasFlushCompact, BiasMoveReboot, BiasReuse:
+	case BiasReclaimAtOnce, BiasTwice, BiasDeleteFlush, BiasFlushCompact, BiasMoveReboot, BiasFaultReboot, BiasReuse:
 		return slices.ContainsFunc(p.Timings, func(t Timing) bool { return t.Bias == b })
 	case BiasSizeTooLong:
 		return p.PartsShare > 0
@@ -116,6 +117,7 @@ var biases = [biasCount]BiasInfo{
 	BiasDeleteFlush:   {"delete-flush"},
 	BiasFlushCompact:  {"flush-compact"},
 	BiasMoveReboot:    {"move-reboot"},
+	BiasFaultReboot:   {"fault-reboot"},
 	BiasReuse:         {"reuse"},
 	BiasAnew:          {"anew"},
 	BiasAtStake:       {"at-stake"},

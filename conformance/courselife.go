@@ -105,6 +105,15 @@ func (x *course) catch() {
 	if p == nil {
 		return
 	}
+	if _, ok := p.(runaway); ok {
+		x.keep(&Failure{
+			Signature: Signature{Property: PropertyProgress, Field: "hang"},
+			Claim:     "every operation comes to its end",
+			Want:      "an answer",
+			Got:       "one request after the other",
+		})
+		return
+	}
 	text, _, _ := strings.Cut(fmt.Sprint(p), "\n")
 	x.keep(&Failure{
 		Signature: Signature{Property: PropertyEqual, Field: "panic", Site: panicSite()},

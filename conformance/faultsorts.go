@@ -29,6 +29,16 @@ var targetsOf = map[string]requestSorts{
 	"unreadable": anyReads, "flip": anyReads, "zero": anyReads, "garbage": anyReads, "swap": anyReads,
 }
 
+// What one operation may ask of the disk. The most is to fill a whole disk, a block at a time, with all that is moved meanwhile; what asks
+// for more goes round for ever, and so the place where it does is found as fast as a wrong answer, and made small like one.
+const (
+	requestsBase     = 1 << 14
+	requestsPerBlock = 16
+)
+
+// runaway is the panic of an operation that does not end.
+type runaway struct{ requests uint64 }
+
 // sortOf returns the sort of a request of kind k, 0 for a read, at off, where the superblock ends at slotsEnd.
 func sortOf(k disk.RequestKind, off, slotsEnd int64) requestSorts {
 	sort := flushes
@@ -44,9 +54,12 @@ func sortOf(k disk.RequestKind, off, slotsEnd int64) requestSorts {
 	return sort
 }
 
-// count counts a request and notes its sort.
+// count counts a request and notes its sort. The request that no operation has any use for ends the sequence.
 func (d *TraceDisk) count(k disk.RequestKind, off int64) {
-	d.requests++
+	if d.requests++; d.requests-d.begun > requestsBase+requestsPerBlock*uint64(d.info.Size)/uint64(d.info.LogicalBlock) {
+		d.begun = d.requests
+		panic(runaway{d.requests})
+	}
 	d.sorts |= sortOf(k, off, d.writes.slotsEnd())
 }
 

@@ -418,9 +418,10 @@ func (g *Generator) write(o *Op, kind Kind, r uint64) {
 			if a.Rare && r>>52&7 != 0 {
 				continue
 			}
-			// Small counts are likelier: the smaller of two draws.
+			// Small counts are likelier: the smaller of two draws. A second one of the same operation is drawn on its own.
 			n := uint32(a.Draw-a.Default) + 1
 			o.Set(a.Field, a.Default+uint64(min(scale16(r>>32, n), scale16(r>>47, n))))
+			r = mix64(r)
 		}
 	}
 	if o.Kind == KindLoad || o.Kind == KindErase {

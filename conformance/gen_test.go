@@ -15,9 +15,9 @@ var goldenHashes = map[string]uint64{
 	"extent/8":      0x8f5dceb363b78bed,
 	"chunk/8":       0x34ab4c19841fd0cc,
 	"index/8":       0xcc37241584c5bbc8,
-	"fault/8":       0xe24c635ce13dce34,
-	"crash-fault/8": 0xc92532e3e74891b0,
-	"crash/8":       0x3ed0c93590d7d787,
+	"fault/8":       0xf1a11e1e435f5586,
+	"crash-fault/8": 0x31317ea70b41f237,
+	"crash/8":       0x94204c241324bcd0,
 }
 
 func TestGeneratorVersionPinsItsSequences(t *testing.T) {

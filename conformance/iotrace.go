@@ -48,6 +48,7 @@ type TraceDisk struct {
 
 	requests uint64       // reads, writes and flushes so far
 	sorts    requestSorts // of those since somebody looked
+	begun    uint64       // requests when the operation under way began, or what it does once more
 	written  uint64       // bytes
 
 	// Blocks that may be written once, from AppendOnly on.
@@ -91,6 +92,7 @@ func (d *TraceDisk) Reset(inner disk.Disk, t *Trace, reorder bool, seed uint64) 
 // Operation says that an operation of kind k begins. The order in which its requests complete follows from k and the seed, not from
 // what came before: a sequence that is reduced keeps it.
 func (d *TraceDisk) Operation(k Kind) {
+	d.begun = d.requests
 	seed := mix64(d.seed + uint64(k))
 	d.random = seed
 	if i, ok := d.inner.(Reshuffler); ok {
@@ -112,7 +114,7 @@ func (d *TraceDisk) Forget() {
 	if f, ok := d.inner.(interface{ Forget() }); ok {
 		f.Forget()
 	}
-	d.flying = d.flying[:0]
+	d.flying, d.begun = d.flying[:0], d.requests
 	d.Reopen()
 	d.writes.young = d.writes.young[:0]
 }

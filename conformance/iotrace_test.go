@@ -284,3 +284,19 @@ func BenchmarkContentSum(b *testing.B) {
 		})
 	}
 }
+
+func TestAnOperationThatAsksForEverEndsItsSequence(t *testing.T) {
+	d, _, _ := tracedMemory(false, 1)
+	p := make([]byte, 64)
+	read := func(times int) {
+		for range times {
+			require.NoError(t, d.Read(p, 0))
+		}
+	}
+	most := requestsBase + requestsPerBlock*(64<<10)/64
+	for range 3 {
+		d.Operation(KindPut)
+		read(most)
+	}
+	require.PanicsWithValue(t, runaway{uint64(3*most + 1)}, func() { read(1) })
+}

@@ -388,6 +388,7 @@ func (x *KV) goOn(t Target) bool {
 		x.crashDisk().GoOn(x.crashed.lost)
 	}
 	x.look(t)
+	x.broken.excused = false // all that there is was read, on a whole disk
 	id, put := x.seq.ShardID(NoKey-1), false
 	page := uint64(x.seq.Config.Page())
 	x.value = AppendValue(x.value[:0], uint32(x.chance()%(2*page)), FillMax-1)

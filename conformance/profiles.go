@@ -236,6 +236,7 @@ func faultProfile() *Profile {
 		breaking(&p.Phases[i].Weights)
 	}
 	p.Kept = append(p.Kept[:2:2], KindFault)
+	p.Timings = append(slices.Clone(p.Timings), Timing{BiasFaultReboot, KindFault, KindReboot, 0, 24})
 	return p
 }
 

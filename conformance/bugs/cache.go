@@ -17,7 +17,9 @@ import (
 func (t *Trial) prepare(ctx context.Context) error {
 	t.once.Do(func() {
 		t.base = filepath.Join(t.Dir, "cache")
-		t.baseErr = t.compile(ctx, t.base, "-o", os.DevNull)
+		if err := t.compile(ctx, t.base, "-o", os.DevNull); err != nil {
+			t.baseErr = fmt.Errorf("the source cannot be built: %w", err)
+		}
 	})
 	return t.baseErr
 }
@@ -28,7 +30,7 @@ func (t *Trial) compile(ctx context.Context, cache string, args ...string) error
 	build.Dir = t.Root
 	build.Env = append(os.Environ(), "GOCACHE="+cache)
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("the source cannot be built: %w\n%s", err, bytes.TrimSpace(out))
+		return fmt.Errorf("%w\n%s", err, bytes.TrimSpace(out))
 	}
 	return nil
 }

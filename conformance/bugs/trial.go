@@ -87,7 +87,7 @@ func (t *Trial) build(ctx context.Context, e *Edit, dir string) (string, error) 
 	}
 	binary := filepath.Join(dir, "conformance-run")
 	if err := t.compile(ctx, cache, "-overlay", overlay, "-o", binary); err != nil {
-		return "", fmt.Errorf("%s: %w", e.ID, err)
+		return "", fmt.Errorf("%s: the edited source cannot be built: %w", e.ID, err)
 	}
 	return binary, nil
 }
@@ -102,7 +102,7 @@ func (t *Trial) search(ctx context.Context, e *Edit, binary, dir string, seed ui
 	defer cancel()
 	file := filepath.Join(dir, "report.json")
 	printed, code, err := runIn(limited, dir, binary, "run", "--profile", e.Profile, "--seed", fmt.Sprintf("%#x", seed), "--fail-fast",
-		"--workers", "1", "--cpu", t.CPU.String(), "--hang-after", "10s", "--corpus", "none", "--out", filepath.Join(dir, "out"),
+		"--workers", "1", "--cpu", t.CPU.String(), "--hang-after", "30s", "--corpus", "none", "--out", filepath.Join(dir, "out"),
 		"--json", file)
 	if limited.Err() != nil && ctx.Err() == nil {
 		out.miss = "the run did not end"
