@@ -194,11 +194,13 @@ func (d *reduction) keepNarrow() {
 // improve goes through the passes and reports whether any found a simpler sequence. Passes that take away much come first; each
 // round that finds something is followed by another, so the last round has tried everything on the result and is its proof:
 //
-// taking away any one operation; any two, when at most sixteen are left; putting several in one operation that does as much, all of
-// a sort or two that follow one another; joining two writes that follow one another, when at most thirty-two are left; a simpler
-// kind for any operation; a step of the device, a larger write, or a crash in its midst for any two that follow one another; the default for any argument; one less for any size, count or dependency; any one key renumbered or
-// merged with another; any one operation away and a fault aimed up to six lower; the default for any option, and any simpler value it is drawn from; the bytes of a key line forgotten. Each
-// of these was run, or is not simpler, or is unfit as a Config, and does not fail in the same way.
+// taking away any one operation; any two, when at most sixteen are left; putting several in one operation that does as much,
+// all of a sort or two that follow one another; joining two writes that follow one another, when at most thirty-two are left; a
+// simpler kind for any operation; a step of the device, a larger write, or a crash in its midst for any two that follow one
+// another; the default for any argument; one less for any size, count or dependency; any one key renumbered or merged with
+// another; any one operation away and a fault aimed up to six lower; the default for any option, and any simpler value it is
+// drawn from; the bytes of a key line forgotten. Each of these was run, or is not simpler, or is unfit as a Config, and does
+// not fail in the same way.
 func (d *reduction) improve() bool {
 	before := d.best.Hash()
 	clear(d.round)

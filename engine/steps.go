@@ -60,7 +60,7 @@ func (s *Store) start(step Step) (bool, error) {
 // Flush moves the memtable into a sorted run and records a root with a new replay position: what is in the run is not replayed
 // again. Extents that hold nothing any more are released. It returns when the root is relied on. Errors: ErrFull, ErrReadOnly,
 // ErrClosed, ErrIO if the device fails again and again, the context's; after an error the store goes on as if Flush had not been
-// called.
+// called. Like every step it looks at ctx before it begins; once begun it takes as long as its requests do.
 func (s *Store) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
