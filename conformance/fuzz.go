@@ -11,9 +11,10 @@ import (
 //	0      1                                    8
 //	| kind | arguments in the order of the table |
 //
-// An option's byte is a place in the list that the generator draws it from. A kind is its number. Keys take one byte,
-// counted from the first, and the last of which is no key; sizes, offsets and fills two, little-endian, trails three; all else one. So one flipped
-// bit changes one argument, bytes moved by whole operations are operations, and no byte is without meaning for long.
+// An option's byte is a place in the list that the generator draws it from. A kind is its number. Keys take one byte, counted
+// from the first, and the last of which is no key; sizes, offsets, fills and counts that are drawn from more than 256 two,
+// little-endian, trails three; all else one. So one flipped bit changes one argument, bytes moved by whole operations are
+// operations, and no byte is without meaning for long.
 const (
 	fuzzHeaderBytes = int(optionCount) + 4 + 2
 	fuzzOpBytes     = 8
@@ -119,6 +120,9 @@ func (a *Arg) fuzzBytes() int {
 		return 2
 	case RoleTrail:
 		return 3
+	}
+	if a.Draw > 0xff {
+		return 2
 	}
 	return 1
 }

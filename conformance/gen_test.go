@@ -15,8 +15,8 @@ var goldenHashes = map[string]uint64{
 	"extent/8":      0x8f5dceb363b78bed,
 	"chunk/8":       0x34ab4c19841fd0cc,
 	"index/8":       0xcc37241584c5bbc8,
-	"fault/8":       0xf1a11e1e435f5586,
-	"crash-fault/8": 0x31317ea70b41f237,
+	"fault/8":       0x58c48b7bbe72b878,
+	"crash-fault/8": 0x7cd495b98652f7d,
 	"crash/8":       0x94204c241324bcd0,
 }
 

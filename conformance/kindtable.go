@@ -42,7 +42,7 @@ var (
 	argNth      = Arg{Field: FieldLen, Role: RoleCount, Name: "nth", Max: countMax, Draw: 7}
 	argTimes    = Arg{Field: FieldFill, Role: RoleCount, Name: "times", Max: countMax, Draw: 3}
 	argBlock    = Arg{Field: FieldOff, Role: RoleCount, Name: "block", Max: countMax, Draw: 255}
-	argManner   = Arg{Field: FieldChoice, Role: RoleCount, Name: "how", Max: countMax, Draw: 255}
+	argManner   = Arg{Field: FieldChoice, Role: RoleCount, Name: "how", Max: countMax, Draw: 4095}
 	afterAppend = Arg{Field: FieldChoice, Role: RoleAfterPick, Name: "dep", Max: pickMax, Draw: 15}
 )
 
