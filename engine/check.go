@@ -268,8 +268,11 @@ func (c *checker) overlaps() {
 func (c *checker) freeExtents() {
 	for i, n := range c.tree.Metadata().Live {
 		x := extent.ID(i)
-		if c.extents.Entry(x).Owner == extent.Free && (n != 0 || c.listed(x) || c.holdsMetadata(x)) {
+		switch free := c.extents.Entry(x).Owner == extent.Free; {
+		case free && (n != 0 || c.listed(x) || c.holdsMetadata(x)):
 			c.findf(ruleFree, "extent %d is free, with %d live bytes", i, n)
+		case free && c.extents.Appending(x): // it would land in the next life of x
+			c.findf(ruleFree, "extent %d is free, with something appended to it that is not durable yet", i)
 		}
 	}
 }
