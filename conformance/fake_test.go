@@ -23,7 +23,7 @@ type fakeStore struct {
 
 func (f *fakeStore) suite() Suite {
 	return Suite{
-		Profile: "kv", Name: "kv", GeneratorVersion: 8,
+		Profile: "kv", Name: "kv", GeneratorVersion: 9,
 		NewGenerator: func() Filler { return fakeFiller{} },
 		NewExecutor: func() (Executor, error) {
 			return &fakeExecutor{f: f, id: int(f.made.Add(1))}, nil

@@ -135,7 +135,7 @@ func TestARateIsPartOfTheFailLine(t *testing.T) {
 // flakySuite is the kv suite with a flakyToy.
 func flakySuite(salt uint64) Suite {
 	return Suite{
-		Profile: "kv", Name: "kv", GeneratorVersion: 8, Reduce: ReduceWithin(4000),
+		Profile: "kv", Name: "kv", GeneratorVersion: 9, Reduce: ReduceWithin(4000),
 		NewGenerator: func() Filler { return NewGenerator(ProfileNamed("kv")) },
 		NewExecutor: func() (Executor, error) {
 			return &flakyToy{toy: toy{bugs: []toyBug{getStored}}, salt: salt}, nil

@@ -11,6 +11,7 @@ import (
 // that only where a fault has met the read. touched counts such meetings.
 func CheckHonest(t Target, m *model.Store, s *Sequence, w *Scratch, touched func() uint64) *Failure {
 	now := m.Now()
+	w.told = nil
 	ids, err := t.AppendList(w.ids[:0], nil, len(now)+1)
 	switch {
 	case err != nil && !faultClass(err):
@@ -19,6 +20,8 @@ func CheckHonest(t Target, m *model.Store, s *Sequence, w *Scratch, touched func
 		return honestFailure("ids", "", "the store lists what was put and not deleted", fmt.Sprintf("%d ids", len(now)), idsText(ids, s))
 	case err == nil:
 		w.ids = ids
+	default:
+		w.told = err
 	}
 	for i := range now {
 		before := touched()
@@ -29,6 +32,7 @@ func CheckHonest(t Target, m *model.Store, s *Sequence, w *Scratch, touched func
 		case err != nil && touched() == before:
 			return taintFailure(keyText(now[i].ID, s), err)
 		case err != nil:
+			w.told = err
 			continue
 		}
 		w.value = value

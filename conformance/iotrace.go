@@ -54,6 +54,8 @@ type TraceDisk struct {
 	// Blocks that may be written once, from AppendOnly on.
 	once     int64    // bytes from the start of the disk to the first of them; 0: any may be written again
 	occupied []uint64 // a bit for each logical block: written since it was released
+
+	edges *edges // nil: nobody wants to know
 }
 
 // flight is a request in flight and the content it was submitted with.
@@ -171,6 +173,9 @@ func (d *TraceDisk) ReadUnit(p []byte, off int64, check func(p []byte) bool) (bo
 func (d *TraceDisk) Submit(r *disk.Request) {
 	d.auditRequest(r)
 	d.count(r.Kind, r.Off)
+	if d.edges != nil && r.Kind == disk.Write && !d.quiet {
+		d.edges.note(r.Off/int64(d.info.LogicalBlock), int64(len(r.Data)/d.info.LogicalBlock))
+	}
 	d.written += uint64(len(r.Data))
 	f := flight{request: r}
 	if !d.quiet {

@@ -4,7 +4,7 @@ import "slices"
 
 // Opset is the version of the operation alphabet. It goes up when kinds, arguments, options or words are added; what an older
 // file means never changes. A sequence file names the first version that has all it uses.
-const Opset = 6
+const Opset = 7
 
 // Suites are the names a sequence may be run under; each has one Executor.
 var Suites = []string{"kv", "extent", "chunk", "index", "crash", "fault", "crash-fault"}

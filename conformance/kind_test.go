@@ -60,7 +60,7 @@ func TestKindNumbersAreStable(t *testing.T) {
 		"insert", "remove", "lookup", "scan", "move",
 		"format", "load", "erase", "rewrite",
 		"crash", "kill",
-		"fault", "heal"}
+		"fault", "heal", "rot"}
 	for k, name := range stable {
 		require.Equal(t, name, Kind(k).String())
 	}
@@ -72,6 +72,7 @@ func TestWordsAreStable(t *testing.T) {
 	require.Equal(t, []string{"runs", "metadata", "copies"}, OwnerNames)
 	require.Equal(t, []string{"offset", "block", "shorter", "longer", "generation", "extent", "pointer", "zero"}, ForgeryNames)
 	require.Equal(t, []string{"nothing", "next", "sync", "flush", "compact", "reclaim", "superblock", "close"}, InterruptNames)
+	require.Equal(t, []string{"nothing", "flush", "compact", "reclaim", "superblock", "reboot"}, RotNames)
 	require.Equal(t, []string{"sectors", "through", "untorn", "unsafe", "atomic"}, crashsim.DeviceNames)
 	require.Equal(t, []string{"magic", "frames", "locators"}, FillNames)
 	require.Equal(t, []string{"read", "write", "flush", "space", "strayread", "gone", "readonly",

@@ -10,6 +10,7 @@ var (
 	inChunk  = []string{"chunk"}
 	inIndex  = []string{"index"}
 	inCrash  = []string{"crash", "crash-fault"}
+	inRot    = []string{"fault"}
 	inFault  = []string{"fault", "crash-fault"}
 	inAll    = Suites
 )
@@ -43,11 +44,17 @@ var (
 	argTimes    = Arg{Field: FieldFill, Role: RoleCount, Name: "times", Max: countMax, Draw: 3}
 	argBlock    = Arg{Field: FieldOff, Role: RoleCount, Name: "block", Max: countMax, Draw: 255}
 	argManner   = Arg{Field: FieldChoice, Role: RoleCount, Name: "how", Max: countMax, Draw: 4095}
+	argRot      = Arg{Field: FieldWhich, Role: RoleWord, Name: "do", Max: lastDamage - firstDamage, Draw: lastDamage - firstDamage, Words: FaultNames[firstDamage : lastDamage+1], Often: []uint64{1}}
+	argThen     = Arg{Field: FieldLen, Role: RoleWord, Name: "then", Max: uint64(len(RotNames)) - 1, Draw: uint64(len(RotNames)) - 1, Words: RotNames, Often: []uint64{0}}
+	argRotten   = Arg{Field: FieldFill, Role: RoleCount, Name: "times", Max: 255, Draw: 15}
 	afterAppend = Arg{Field: FieldChoice, Role: RoleAfterPick, Name: "dep", Max: pickMax, Draw: 15}
 )
 
 // InterruptNames are what `crash` and `kill` interrupt, by Op.Which; next is the operation that follows.
 var InterruptNames = []string{"nothing", "next", "sync", "flush", "compact", "reclaim", "superblock", "close"}
+
+// RotNames are the steps that `rot` takes on a damaged disk, by Op.Len.
+var RotNames = []string{"nothing", "flush", "compact", "reclaim", "superblock", "reboot"}
 
 // OwnerNames are the owners that `append` appends for, by Op.Which.
 var OwnerNames = []string{"runs", "metadata", "copies"}
@@ -234,4 +241,8 @@ var kinds = [kindCount]KindInfo{
 	KindHeal: {Name: "heal", Suites: inFault, Since: 5, Group: GroupReboot, Rank: 71,
 		Simpler: []Kind{KindReboot},
 		Doc:     "Let the disk be whole again, with all that was on it; the store goes on, or is opened again if it has given up."},
+	KindRot: {Name: "rot", Suites: inRot, Since: 7, Group: GroupReboot, Rank: 73,
+		Needs: NeedReopen, Settles: needsOf(NeedUnsynced, NeedReopen),
+		Args: []Arg{argRot, argThen, argRotten, argBlock, argManner}, Simpler: []Kind{KindReboot},
+		Doc: "Close cleanly. In a copy of the disk for each let a written block be damaged in that way, the one of that number and as many behind it as times says: open, take the step, ask for everything, heal, and ask again. Then open the disk itself. The blocks that a write began or ended with are counted first."},
 }

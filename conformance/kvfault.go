@@ -37,6 +37,8 @@ type broken struct {
 	said     said
 	block    []byte     // scratch
 	written  []int64    // scratch: offsets of the blocks that were written
+	edges    edges      // of the writes
+	sheet    sheet      // see rot
 	seen     int        // events that were looked at
 	phase    faultPhase // of the store
 	recovery faultPhase // of the next open after a crash
@@ -56,11 +58,15 @@ type breakage struct {
 // whole forgets all faults: the disk is new.
 func (x *KV) whole() {
 	b := &x.broken
-	*b = broken{block: b.block, written: b.written, ledger: b.ledger[:0], crash: b.crash, said: b.said}
+	*b = broken{block: b.block, written: b.written, ledger: b.ledger[:0], crash: b.crash, said: b.said, edges: b.edges, sheet: b.sheet}
 	x.honest, x.model.Recall = false, false
 	if x.disk != nil {
 		b.disk, _ = x.disk.inner.(*faultinject.Disk)
 		x.model.Recall = b.disk != nil && x.crashDisk() != nil
+		if b.disk != nil {
+			b.edges.reset(x.disk.info.Size / int64(x.disk.info.LogicalBlock))
+			x.disk.edges = &b.edges
+		}
 	}
 }
 
@@ -73,28 +79,35 @@ func (x *KV) breakDisk(op *Op) {
 	}
 	e := faultEntry{way: op.Which}
 	r := x.ruleOf(op)
-	if !b.now {
-		b.before = len(b.disk.Events())
-		x.disk.sorts = 0
-	}
-	if op.Which < firstDamage || op.Which > lastDamage {
-		e.rule = b.disk.Add(r)
-	} else {
-		block := int64(x.disk.info.LogicalBlock)
+	if op.Which >= firstDamage && op.Which <= lastDamage {
 		off, ok := x.writtenBlock(op.Off, r.Do == faultinject.Swap)
 		if !ok {
 			x.effect = false
 			return
 		}
-		e.off, e.n, e.fired = off, block, true
+		e.off, e.n = off, int64(x.disk.info.LogicalBlock)
+	}
+	x.inject(op, r, e)
+}
+
+// inject lets the disk break as r says, e.n bytes at e.off of it or requests to come.
+func (x *KV) inject(op *Op, r faultinject.Rule, e faultEntry) {
+	b := &x.broken
+	if !b.now {
+		b.before = len(b.disk.Events())
+		x.disk.sorts = 0
+	}
+	if e.n == 0 {
+		e.rule = b.disk.Add(r)
+	} else {
 		if r.Do == faultinject.Swap { // with the one behind it
-			e.n = min(2*block, x.disk.info.Size-off)
+			e.n = min(2*e.n, x.disk.info.Size-e.off)
 		}
-		e.rule = b.disk.Damage(r, e.off, e.n)
+		e.fired, e.rule = true, b.disk.Damage(r, e.off, e.n)
 	}
 	b.now, x.honest, x.disk.meets = true, true, x.meets
 	b.note(op)
-	b.waiting = b.waiting || op.Which < firstDamage || op.Which > lastDamage
+	b.waiting = b.waiting || e.n == 0
 	b.lasting = b.lasting || r.Times == 0 || op.Which >= firstDamage
 	b.ledger = append(b.ledger, e)
 	x.stats.Fault.Ordered++
@@ -167,13 +180,24 @@ func (x *KV) space(t Target) *Failure {
 // cannot be read may well be there afterwards. Where all that is broken are blocks a scrub comes first, and what that finds nothing
 // wrong with can be read.
 func (x *KV) confess() *Failure {
-	if x.broken.waiting || CheckScrub(x.target, nil, &x.scratch) != nil {
-		return x.equal()
+	if x.broken.waiting {
+		return x.equalTold()
+	}
+	if f := CheckScrub(x.target, nil, &x.scratch); f != nil {
+		x.noteFaults(engine.ErrCorrupt) // the scrub has told
+		return x.equalTold()
 	}
 	f := CheckEqual(x.target, &x.model, x.seq, &x.scratch)
 	if f != nil {
 		f.Property, f.Claim = PropertyHonest, "where a scrub finds nothing wrong, "+f.Claim
 	}
+	return f
+}
+
+// equalTold compares all there is, and notes what the store told of the faults.
+func (x *KV) equalTold() *Failure {
+	f := x.equal()
+	x.noteFaults(x.scratch.told)
 	return f
 }
 

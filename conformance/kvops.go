@@ -65,6 +65,8 @@ func (x *KV) plainly(op *Op) {
 		}
 	case KindFault:
 		x.breakDisk(op)
+	case KindRot:
+		x.rot(op)
 	case KindHeal:
 		x.heal()
 	case KindFormat:

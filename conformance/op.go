@@ -58,6 +58,7 @@ const (
 
 	KindFault // fault do=W nth=N times=N block=N how=N: the disk breaks
 	KindHeal  // heal: it is whole again
+	KindRot   // rot do=W then=W times=N block=N how=N: blocks of the closed store rot, one at a time
 	kindCount
 )
 

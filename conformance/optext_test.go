@@ -170,7 +170,7 @@ func TestUnknownWordsAreErrorsWithLineAndColumn(t *testing.T) {
 		{"no suite", "conformance-seq 1\n", "line 2, column 1: the text ends before the suite line"},
 		{"not ours", "package main", `line 1, column 1: the first line must be "conformance-seq 1"`},
 		{"newer format", "conformance-seq 2", "line 1, column 17: format version 2; this program reads 1"},
-		{"newer opset", "conformance-seq 1\nsuite kv opset 9", "line 2, column 16: opset 9; this program reads 1..6"},
+		{"newer opset", "conformance-seq 1\nsuite kv opset 9", "line 2, column 16: opset 9; this program reads 1..7"},
 		{"no opset", "conformance-seq 1\nsuite kv", "line 2, column 9: opset is missing"},
 		{"suite", "conformance-seq 1\nsuite vk opset 1", `line 2, column 7: unknown suite "vk"`},
 		{"order", "conformance-seq 1\norigin x", "line 2, column 1: the suite line must come next"},

@@ -235,6 +235,7 @@ func faultProfile() *Profile {
 	for i := range p.Phases {
 		breaking(&p.Phases[i].Weights)
 	}
+	p.Weights[KindRot] = 5
 	p.Kept = append(p.Kept[:2:2], KindFault)
 	p.Timings = append(slices.Clone(p.Timings), Timing{BiasFaultReboot, KindFault, KindReboot, 0, 24})
 	return p

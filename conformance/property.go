@@ -29,6 +29,7 @@ type Scratch struct {
 	ids       []engine.ShardID
 	complaint error       // the first one
 	refusal   error       // why the store could not look
+	told      error       // of CheckHonest: a typed error that the store answered; nil: none
 	report    func(error) // keeps the first complaint
 }
 

@@ -85,6 +85,9 @@ func (r *Reducer) Reduce(s *Sequence) (*Sequence, ReduceStats) {
 	if !d.start() {
 		return d.best, d.ReduceStats
 	}
+	if slices.ContainsFunc(d.best.Ops, isRot) {
+		d.widen()
+	}
 	d.lookAhead()
 	for d.improve() || d.widen() || d.narrowAgain() {
 	}
@@ -147,9 +150,14 @@ func (d *reduction) instead(f *Failure) {
 
 // Which state of a crash fails changes with every operation before it, so what was narrowed to one state gets stuck where more could
 // be taken away; and what is not narrowed is slow, and shows other failures first. So a reduction begins narrow, goes on wide when half
-// of its runs are used up or nothing is left to do, and ends narrow again.
+// of its runs are used up or nothing is left to do, and ends narrow again. With blocks that rot it goes on wide at once: all of them are
+// soon looked at.
 
-// widen makes every crash one that may leave any state, if what was narrowed still fails so, and reports whether it does. It does so once.
+// isRot reports whether op is one that lets blocks rot.
+func isRot(op Op) bool { return op.Kind == KindRot }
+
+// widen makes every crash one that may leave any state, and lets every block rot, if what was narrowed still fails so, and reports
+// whether it does. It does so once.
 func (d *reduction) widen() bool {
 	if d.widened || d.scout != nil {
 		return false
@@ -157,8 +165,11 @@ func (d *reduction) widen() bool {
 	d.widened = true
 	c := d.best.Clone()
 	for i := range c.Ops {
-		if o := &c.Ops[i]; o.Kind == KindCrash && o.Off != 0 {
+		switch o := &c.Ops[i]; o.Kind {
+		case KindCrash:
 			o.Off = 0
+		case KindRot:
+			o.Off, o.Fill = 0, uint32(argRotten.Max)
 		}
 	}
 	if c.Hash() == d.best.Hash() || d.outcome(c) == notAsWanted {

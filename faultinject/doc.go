@@ -18,7 +18,7 @@
 //	J5  Of a failed write the device below sees nothing, the first half of its blocks rounded down, or all; of a failed flush nothing
 //	    or all of it. The error is the same. A device below that has a method Poison is told of a failed flush that it does not see: it
 //	    is to keep in doubt what the flush was for, whatever is flushed later.
-//	J6  The same calls in the same order do the same. Flipped bits and garbage follow from Rule.Arg and the place.
+//	J6  The same calls in the same order do the same. Flipped bits follow from Rule.Arg, garbage from that and the place.
 //	J7  The device below is read only for what nothing above it replaces. Before a write it is read only if the write is lost or
 //	    misdirected, if a rule for stale reads concerns it, or if its block was exchanged with another by Damage.
 //	J8  A disk that never had a rule or damage adds a counter to each request: no lock, no memory.

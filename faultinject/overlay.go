@@ -126,19 +126,31 @@ func (o overlay) pictureOf(b int64) picture {
 // flip changes p as the layers above the whole one say.
 func (x *picture) flip(p []byte) {
 	for i := range x.flips {
-		flipBits(p, x.flips[i].arg, x.flips[i].block)
+		flipBits(p, x.flips[i].arg)
 	}
 	if x.last.kind == flipped {
-		flipBits(p, x.last.arg, x.last.block)
+		flipBits(p, x.last.arg)
 	}
 }
 
-// flipBits flips as many bits of block b as arg says, no two of them the same: an odd step goes round all of a power of two.
-func flipBits(p []byte, arg uint64, b int64) {
-	h := mix(mix(arg>>16) ^ uint64(b))
+// flipEdge is how many bytes at each end of a block a few flipped bits hit as often as all of it: headers and trailers lie there.
+const flipEdge = 64
+
+// flipBits flips as many bits of a block as arg says, no two of them the same: an odd step goes round all of a power of two.
+func flipBits(p []byte, arg uint64) {
+	h := mix(arg >> 16)
+	n := max(arg&0xffff, 1)
+	if n <= flipEdge && len(p) > 2*flipEdge {
+		switch h >> 30 % 4 {
+		case 0:
+			p = p[:flipEdge]
+		case 1:
+			p = p[len(p)-flipEdge:]
+		}
+	}
 	bits := uint64(len(p)) * 8
 	step := h>>32 | 1
-	for i := range min(max(arg&0xffff, 1), bits) {
+	for i := range min(n, bits) {
 		bit := (h + i*step) % bits
 		p[bit/8] ^= 1 << (bit % 8)
 	}
