@@ -9,12 +9,13 @@
 //	Report ◄── verdict ◄── digests, probes, canary, audit ◄── Run: workers, shards ◄──── signature ──► Reducer ──► .seq
 //
 // There is a suite for the whole store, kv, one for each of its floors, extent, chunk and index, and one for the whole store on a disk
-// that loses power, crash. Each has kinds of operations, a profile that draws them and an executor; the profile all is a mix of the
-// others. Exhaust needs no generator: it runs every short sequence, with a crash everywhere.
+// that loses power, crash, that breaks, fault, and that does both, crash-fault. Each has kinds of operations, a profile that draws them
+// and an executor; the profile all is a mix of the others. Exhaust needs no generator: it runs every short sequence, with a crash
+// everywhere, or a fault and a crash.
 //
 // Read in this order: op, kind, kindtable, config (what a test case is), optext (its text), profile, profiles, gen, mix and fuzz (where
-// it comes from), target, course, kv, kvspace and kvcrash (what executes it), extent, chunk and index (the same for the floors), property
-// space and persist (what must hold), reduce (how it becomes small), runner, worker, judge and cells (how many make a verdict), report,
+// it comes from), target, course, kv, kvspace, kvcrash, kvfault, kvrot and kvcrashfault (what executes it), extent, chunk and index (the
+// same for the floors), property, space, persist and honest (what must hold), faultledger (what became of each fault), reduce (how it becomes small), runner, worker, judge and cells (how many make a verdict), report,
 // message and explain (what is said about it). Package bugs tests the tester.
 //
 // Invariants of the data: what a test case is
@@ -44,5 +45,5 @@
 // How it fails: a broken property is a counterexample, a harness that cannot work says so with a verdict of its own, and a
 // panic of the store under test is a failure like any other.
 //
-// Not checked here: faulty disks and concurrent callers; whether the model is right, which people must read.
+// Not checked here: concurrent callers; whether the model is right, which people must read.
 package conformance
