@@ -15,8 +15,9 @@
 //
 // Read in this order: op, kind, kindtable, config (what a test case is), optext (its text), profile, profiles, gen, mix and fuzz (where
 // it comes from), target, course, kv, kvspace, kvcrash, kvfault, kvrot and kvcrashfault (what executes it), extent, chunk and index (the
-// same for the floors), property, space, persist and honest (what must hold), faultledger (what became of each fault), reduce (how it becomes small), runner, worker, judge and cells (how many make a verdict), report,
-// message and explain (what is said about it). Package bugs tests the tester.
+// same for the floors), property, space, persist and honest (what must hold), faultledger (what became of each fault), reduce (how it
+// becomes small), runner, worker, judge and cells (how many make a verdict), report, message and explain (what is said about it).
+// Package bugs tests the tester.
 //
 // Invariants of the data: what a test case is
 //
