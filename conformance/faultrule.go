@@ -23,7 +23,6 @@ var FaultNames = []string{
 const (
 	firstDamage = 7
 	lastDamage  = 11
-	swapDamage  = 11
 )
 
 // ruleOf returns what op asks for. What breaks without a word spares the superblock: two slots of a page that are wrong in silence

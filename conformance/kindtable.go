@@ -44,8 +44,8 @@ var (
 	argTimes    = Arg{Field: FieldFill, Role: RoleCount, Name: "times", Max: countMax, Draw: 3}
 	argBlock    = Arg{Field: FieldOff, Role: RoleCount, Name: "block", Max: countMax, Draw: 255}
 	argManner   = Arg{Field: FieldChoice, Role: RoleCount, Name: "how", Max: countMax, Draw: 4095}
-	argRot      = Arg{Field: FieldWhich, Role: RoleWord, Name: "do", Max: lastDamage - firstDamage, Draw: lastDamage - firstDamage, Words: FaultNames[firstDamage : lastDamage+1], Often: []uint64{1}}
-	argThen     = Arg{Field: FieldLen, Role: RoleWord, Name: "then", Max: uint64(len(RotNames)) - 1, Draw: uint64(len(RotNames)) - 1, Words: RotNames, Often: []uint64{0}}
+	argRot      = Arg{Field: FieldWhich, Role: RoleWord, Name: "do", Max: uint64(len(RotNames)) - 1, Draw: uint64(len(RotNames)) - 1, Words: RotNames, Often: []uint64{1}}
+	argThen     = Arg{Field: FieldLen, Role: RoleWord, Name: "then", Max: uint64(len(ThenNames)) - 1, Draw: uint64(len(ThenNames)) - 1, Words: ThenNames, Often: []uint64{0}}
 	argRotten   = Arg{Field: FieldFill, Role: RoleCount, Name: "times", Max: 255, Draw: 15}
 	afterAppend = Arg{Field: FieldChoice, Role: RoleAfterPick, Name: "dep", Max: pickMax, Draw: 15}
 )
@@ -53,8 +53,12 @@ var (
 // InterruptNames are what `crash` and `kill` interrupt, by Op.Which; next is the operation that follows.
 var InterruptNames = []string{"nothing", "next", "sync", "flush", "compact", "reclaim", "superblock", "close"}
 
-// RotNames are the steps that `rot` takes on a damaged disk, by Op.Len.
-var RotNames = []string{"nothing", "flush", "compact", "reclaim", "superblock", "reboot"}
+// RotNames are the ways in which `rot` damages a block, by Op.Which: those of `fault`; and pair, where two cannot be read, the other one
+// in the next slot of the same page of the superblock, or the next one behind that.
+var RotNames = []string{"unreadable", "flip", "zero", "garbage", "swap", "pair"}
+
+// ThenNames are the steps that `rot` takes on a damaged disk, by Op.Len.
+var ThenNames = []string{"nothing", "flush", "compact", "reclaim", "superblock", "reboot"}
 
 // OwnerNames are the owners that `append` appends for, by Op.Which.
 var OwnerNames = []string{"runs", "metadata", "copies"}

@@ -66,7 +66,7 @@ func (x *KV) rotEach(op *Op) bool {
 // listRot lists the blocks that may rot: first those that a write began or ended with.
 func (x *KV) listRot(op *Op) {
 	b, size, from := &x.broken, int64(x.disk.info.LogicalBlock), int64(0)
-	if int(op.Which)+firstDamage == swapDamage {
+	if RotNames[op.Which] == "swap" {
 		from = x.dataBegins()
 	}
 	x.listWritten(from)
@@ -81,17 +81,24 @@ func (x *KV) listRot(op *Op) {
 
 // rotOne opens the store while the block at off is damaged, asks it for everything, and once more when the disk is whole again.
 func (x *KV) rotOne(op *Op, off int64) bool {
-	fault := *op
-	fault.Which, fault.Len = op.Which+firstDamage, 0
+	fault, block := *op, int64(x.disk.info.LogicalBlock)
+	fault.Len = 0
+	pair := RotNames[op.Which] == "pair"
+	if fault.Which += firstDamage; pair {
+		fault.Which = firstDamage
+	}
 	r := x.ruleOf(&fault)
-	x.inject(&fault, r, faultEntry{way: fault.Which, off: off, n: int64(x.disk.info.LogicalBlock)})
+	x.inject(&fault, r, faultEntry{way: fault.Which, off: off, n: block})
+	if other := x.pairOf(off); pair && other < x.disk.info.Size {
+		x.inject(&fault, r, faultEntry{way: fault.Which, off: other, n: block})
+	}
 	defer func() {
 		if x.broken.now {
 			x.lift()
 		}
 	}()
 	opened, err := x.openRotten()
-	for then := RotNames[op.Len]; opened && then != RotNames[0]; then = RotNames[0] {
+	if then := ThenNames[op.Len]; opened && op.Len > 0 {
 		opened, err = x.takeRotten(then)
 	}
 	if x.failure != nil || !opened {
@@ -104,6 +111,18 @@ func (x *KV) rotOne(op *Op, off int64) bool {
 		x.keep(x.confess())
 	}
 	return x.failure == nil && x.healRotten()
+}
+
+// pairOf returns the block that is unreadable together with the one at off.
+func (x *KV) pairOf(off int64) int64 {
+	slots := x.disk.writes.slots
+	at := slices.IndexFunc(slots, func(s Slot) bool { return s.Off <= off && off < s.Off+s.Size })
+	for i := 1; at >= 0 && i < len(slots); i++ {
+		if s := &slots[(at+i)%len(slots)]; s.Page == slots[at].Page {
+			return s.Off + off - slots[at].Off
+		}
+	}
+	return off + int64(x.disk.info.LogicalBlock)
 }
 
 // openRotten opens the store on the damaged disk, and reports whether it can be opened.

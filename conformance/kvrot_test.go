@@ -40,15 +40,15 @@ func rotting(t *testing.T, ops string) *Sequence {
 
 func TestEveryBlockRotsAndNothingIsHidden(t *testing.T) {
 	x := NewKV(NewEngineFactory(), FaultDisks())
-	for _, do := range argRot.Words {
-		for _, then := range RotNames {
+	for _, do := range RotNames {
+		for _, then := range ThenNames {
 			s := rotting(t, fmt.Sprintf("load k0 n=20 len=700\nflush\nput k1 len=90\nrot do=%s then=%s times=255 how=3\nget k0\nput k3\nreboot\n", do, then))
 			r := x.Run(s)
 			require.NoError(t, r.Err)
 			require.Nil(t, r.Failure, "%s, %s: %v", do, then, r.Failure)
 			require.Greater(t, r.Stats.Fault.Ordered, uint64(20))
 			require.Equal(t, r.Stats.Fault.Ordered, r.Stats.Fault.Masked+r.Stats.Fault.Reported+r.Stats.Fault.Repaired+r.Stats.Fault.Unreachable)
-			if then == RotNames[0] {
+			if then == ThenNames[0] {
 				require.NotZero(t, r.Stats.Fault.Reported, do)
 			}
 		}
