@@ -19,8 +19,9 @@ var FaultNames = []string{
 	"delay",  // the answer comes after those of others
 }
 
-// Places in FaultNames: of the first and the last that hit a block at once.
+// Places in FaultNames: of a write that fails, and of the first and the last that hit a block at once.
 const (
+	failedWrite = 1
 	firstDamage = 7
 	lastDamage  = 11
 )

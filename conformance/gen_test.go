@@ -15,8 +15,8 @@ var goldenHashes = map[string]uint64{
 	"extent/9":      0x8f5dceb363b78bed,
 	"chunk/9":       0x34ab4c19841fd0cc,
 	"index/9":       0xcc37241584c5bbc8,
-	"fault/9":       0xb4e2132d42d5ce72,
-	"crash-fault/9": 0x7cd495b98652f7d,
+	"fault/9":       0x2a5db6c51a47a958,
+	"crash-fault/9": 0xb59cb70c9d70a293,
 	"crash/9":       0x94204c241324bcd0,
 }
 

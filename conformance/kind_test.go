@@ -72,7 +72,7 @@ func TestWordsAreStable(t *testing.T) {
 	require.Equal(t, []string{"runs", "metadata", "copies"}, OwnerNames)
 	require.Equal(t, []string{"offset", "block", "shorter", "longer", "generation", "extent", "pointer", "zero"}, ForgeryNames)
 	require.Equal(t, []string{"nothing", "next", "sync", "flush", "compact", "reclaim", "superblock", "close"}, InterruptNames)
-	require.Equal(t, []string{"nothing", "flush", "compact", "reclaim", "superblock", "reboot"}, ThenNames)
+	require.Equal(t, []string{"nothing", "flush", "compact", "reclaim", "superblock", "reboot", "repair"}, ThenNames)
 	require.Equal(t, []string{"unreadable", "flip", "zero", "garbage", "swap", "pair"}, RotNames)
 	require.Equal(t, []string{"sectors", "through", "untorn", "unsafe", "atomic"}, crashsim.DeviceNames)
 	require.Equal(t, []string{"magic", "frames", "locators"}, FillNames)

@@ -10,7 +10,6 @@ var (
 	inChunk  = []string{"chunk"}
 	inIndex  = []string{"index"}
 	inCrash  = []string{"crash", "crash-fault"}
-	inRot    = []string{"fault"}
 	inFault  = []string{"fault", "crash-fault"}
 	inAll    = Suites
 )
@@ -57,8 +56,9 @@ var InterruptNames = []string{"nothing", "next", "sync", "flush", "compact", "re
 // in the next slot of the same page of the superblock, or the next one behind that.
 var RotNames = []string{"unreadable", "flip", "zero", "garbage", "swap", "pair"}
 
-// ThenNames are the steps that `rot` takes on a damaged disk, by Op.Len.
-var ThenNames = []string{"nothing", "flush", "compact", "reclaim", "superblock", "reboot"}
+// ThenNames are the steps that `rot` takes on a damaged disk, by Op.Len. For a repair a shard is put once more, as it was, and one write
+// fails while the superblock is written.
+var ThenNames = []string{"nothing", "flush", "compact", "reclaim", "superblock", "reboot", "repair"}
 
 // OwnerNames are the owners that `append` appends for, by Op.Which.
 var OwnerNames = []string{"runs", "metadata", "copies"}
@@ -245,7 +245,7 @@ var kinds = [kindCount]KindInfo{
 	KindHeal: {Name: "heal", Suites: inFault, Since: 5, Group: GroupReboot, Rank: 71,
 		Simpler: []Kind{KindReboot},
 		Doc:     "Let the disk be whole again, with all that was on it; the store goes on, or is opened again if it has given up."},
-	KindRot: {Name: "rot", Suites: inRot, Since: 7, Group: GroupReboot, Rank: 73,
+	KindRot: {Name: "rot", Suites: inFault, Since: 7, Group: GroupReboot, Rank: 73,
 		Needs: NeedReopen, Settles: needsOf(NeedUnsynced, NeedReopen),
 		Args: []Arg{argRot, argThen, argRotten, argBlock, argManner}, Simpler: []Kind{KindReboot},
 		Doc: "Close cleanly. In a copy of the disk for each let a written block be damaged in that way, the one of that number and as many behind it as times says: open, take the step, ask for everything, heal, and ask again. Then open the disk itself. The blocks that a write began or ended with are counted first."},

@@ -109,7 +109,7 @@ func (x *KV) interrupted(op *Op) {
 // one sort.
 func interruptible(k Kind) bool {
 	switch k {
-	case KindReboot, KindFormat, KindFill, KindDrain, KindCheck, KindScrub, KindStat, KindCrash, KindKill:
+	case KindReboot, KindFormat, KindFill, KindDrain, KindCheck, KindScrub, KindStat, KindCrash, KindKill, KindRot:
 		return false
 	}
 	return true

@@ -40,7 +40,7 @@ func (x *KV) rotEach(op *Op) bool {
 	if rewinds {
 		r.Remember()
 	}
-	inexact, seen := b.inexact, x.disk.edges
+	inexact, noted := b.inexact, x.disk.edges
 	x.disk.edges = nil
 	ok := true
 	for i := range min(int(op.Fill)+1, len(b.written)) {
@@ -59,7 +59,7 @@ func (x *KV) rotEach(op *Op) bool {
 			r.Return()
 		}
 	}
-	x.disk.edges = seen
+	x.disk.edges = noted
 	return ok
 }
 
@@ -143,11 +143,16 @@ func (x *KV) openRotten() (bool, error) {
 
 // takeRotten takes a step on the damaged disk.
 func (x *KV) takeRotten(step string) (opened bool, err error) {
-	if step == "reboot" {
-		if err = x.target.Close(); err == nil {
+	switch step {
+	case "reboot":
+		x.during(duringClose)
+		err = x.target.Close()
+		if x.during(duringReads); err == nil {
 			return x.openRotten()
 		}
-	} else {
+	case "repair":
+		err = x.repairRotten()
+	default:
 		x.during(interruptPhases[slices.Index(InterruptNames, step)])
 		err = x.begin(step)
 		x.during(duringReads)
@@ -156,6 +161,22 @@ func (x *KV) takeRotten(step string) (opened bool, err error) {
 		x.keep(honestFailure("step", siteOf(err), step+" does its work, or says what is broken", "ok", errorText(err)))
 	}
 	return step != "reboot", err
+}
+
+// repairRotten puts a shard as it is and writes the superblock while one write fails: what was under way is written again elsewhere.
+func (x *KV) repairRotten() error {
+	if now := x.model.Now(); len(now) > 0 {
+		x.lent = append(x.lent[:0], now[0].Data...)
+		if _, err := x.target.Put(now[0].ID, x.lent); err != nil {
+			return err
+		}
+	}
+	fails := NewOp(KindFault)
+	fails.Which = failedWrite
+	x.inject(&fails, x.ruleOf(&fails), faultEntry{way: fails.Which})
+	x.during(duringSwitch)
+	defer x.during(duringReads)
+	return x.target.FlushSuperblock(context.Background())
 }
 
 // healRotten makes the disk whole again: the store goes on, and so does the one that is opened next, and all is there (HEAL). One that

@@ -256,6 +256,7 @@ func crashFaultProfile() *Profile {
 	for i := range p.Phases {
 		breaking(&p.Phases[i].Weights)
 	}
+	p.Weights[KindRot] = 1
 	p.Kept = append(p.Kept[:2:2], KindFault)
 	return p
 }
